@@ -278,7 +278,7 @@ async def test_a_process_has_no_environment_but_its_bound_of_memory(
         await asked.ask(good, {})
         pid = running._servers["shop"]._process.pid
         with open(f"/proc/{pid}/environ", "rb") as file:
-            assert file.read() == f"GOMEMLIMIT={512 * launching.MIB * 3 // 4}\0".encode()
+            assert file.read() == f"GOGC=400\0GOMEMLIMIT={512 * launching.MIB * 3 // 4}\0".encode()
 
 
 async def test_a_document_that_is_no_json_is_refused(running: engine.Engine) -> None:

@@ -203,6 +203,99 @@ async def test_a_run_that_needs_more_than_the_database_leaves_the_batches_for_go
     await queue.leave()
 
 
+POLICED = '{"has_policies":true}'
+
+
+async def outside(opened: database.Database, count: int, **changes: str) -> list[run_model.Run]:
+    """Runs that a batch has left, for their plans have policies."""
+    made = await done(opened, count, plan=POLICED, **changes)
+    async with judgingqueue.Queue(opened).batch(64) as work:
+        assert (names(work), work.taken.outside) == (set(), {run.id for run in made})
+        await work.settle([judging.Outside(run_id) for run_id in work.taken.outside])
+    return made
+
+
+async def test_runs_that_have_policies_leave_the_batch_unread_and_are_taken_a_few_at_a_time_in_their_order(
+    opened: database.Database,
+) -> None:
+    made, queue = await outside(opened, 5), judgingqueue.Queue(opened)
+    assert {(status, priority) for status, _, priority in await left(opened)} == {("todo", -1)}
+    async with queue.few(3) as work:
+        assert [record.run.id for record in work.taken.records] == [run.id for run in made[:3]]
+        assert [status for status, _, _ in await left(opened)] == ["doing"] * 3 + ["todo"] * 2
+        await work.settle([decided(run) for run in made[:2]])
+        assert await results(opened, made) == ["Passed"] * 2 + ["Pending"] * 3, "what is decided waits for nobody"
+        assert await queue.look_after() == 0, "the third is being judged"
+    assert await queue.look_after() == 1
+    async with queue.few(32) as work:
+        assert names(work) == {run.id for run in made[2:]}
+        at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+        await work.settle([judging.Later(made[2].id, at), decided(made[3]), decided(made[4])])
+    assert await results(opened, made) == ["Passed", "Passed", "Pending", "Passed", "Passed"]
+    assert [status for status, _, _ in await left(opened)] == ["todo"]
+    await queue.leave()
+
+
+async def test_a_few_are_of_one_namespace_which_may_have_two_times_a_few_and_no_more(opened: database.Database) -> None:
+    mine = await outside(opened, 6)
+    others = await outside(opened, 2, namespace="other", namespace_uid="other-uid")
+    queue = judgingqueue.Queue(opened)
+    async with contextlib.AsyncExitStack() as held:
+        taken = [names(await held.enter_async_context(queue.few(2))) for _ in range(4)]
+    assert taken == [{mine[0].id, mine[1].id}, {mine[2].id, mine[3].id}, {run.id for run in others}, set()]
+    await queue.look_after()
+    async with queue.few(32) as work:
+        assert len(names(work)) == 6
+    await queue.leave()
+
+
+async def test_what_is_judged_alone_has_nobody_beside_it(opened: database.Database) -> None:
+    made, queue = await outside(opened, 4), judgingqueue.Queue(opened)
+    await queue.isolate([made[0].id])
+    async with opened.transaction() as connection:
+        lock = {"lock": f"judge:{made[1].id}"}
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET attempts = 1 WHERE lock = :lock"), lock)
+    for expected in (made[:1], made[1:2], made[2:]):
+        async with queue.few(32) as work:
+            assert names(work) == {run.id for run in expected}
+            await work.settle([decided(run) for run in expected])
+    await queue.leave()
+
+
+async def test_a_few_have_no_more_claims_together_than_there_is_room_for(
+    opened: database.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judgingqueue, "_TOGETHER", 2 * 100 + 1)
+    made, repository = await outside(opened, 3), run_store.Runs(opened)
+    for run in made:
+        await repository.accept(a_claim(run, bytes(84) + uuid.uuid4().bytes))
+    queue = judgingqueue.Queue(opened)
+    for expected in (made[:2], made[2:]):
+        async with queue.few(32) as work:
+            assert names(work) == {run.id for run in expected}
+            assert all(record.claims for record in work.taken.records)
+            await work.settle([decided(run) for run in expected])
+    await queue.leave()
+    await repository.close()
+
+
+async def test_the_death_of_a_worker_counts_for_each_of_the_few_that_it_had_not_settled(
+    opened: database.Database,
+) -> None:
+    made = await outside(opened, 3)
+    dying, living = judgingqueue.Queue(opened), judgingqueue.Queue(opened)
+    async with dying.few(32) as work:
+        await work.settle([decided(made[0])])
+        async with opened.transaction() as connection:
+            past = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h'"
+            await connection.execute(sa.text(past))
+        assert await living.look_after() == 2
+    assert await left(opened) == [("todo", 1, -1)] * 2
+    async with living.few(32) as work:
+        assert len(names(work)) == 1, "one of them may have killed it"
+    await living.leave()
+
+
 async def test_one_that_is_put_off_is_due_at_its_time_and_not_before(opened: database.Database) -> None:
     (run,) = await done(opened)
     queue, now = judgingqueue.Queue(opened), datetime.datetime.now(datetime.UTC)

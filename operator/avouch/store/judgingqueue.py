@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -66,7 +66,11 @@ _BESIDE = (
 )
 _MARK = "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s WHERE id = ANY(%(ids)b)"
 # Whoever changes a run holds its row and may be about to queue it: such a run is left for the next batch.
-_HOLD = "SELECT id FROM runs WHERE id = ANY(%(ids)b) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+# Those that have policies are not even read: in a text of JSON, no value has these characters one after the other.
+_HOLD = (
+    "SELECT id, plan LIKE '%%\"has_policies\":true%%' AS policies FROM runs WHERE id = ANY(%(ids)b)"
+    " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+)
 _NUMBER = f"SELECT n, pg_advisory_xact_lock({_LOCK.format('n')}) FROM nextval('judging_batches_id_seq') AS n"  # noqa: S608 - constants only
 _RECORD = "INSERT INTO judging_batches (id, runs) VALUES (%(id)s, %(runs)b)"
 _FORGET = "DELETE FROM judging_batches WHERE id = %(id)s"
@@ -215,18 +219,20 @@ class Queue:
             await connection.exec_driver_sql(_FORGET, {"id": number})
 
     async def _held_batch(self, connection: AsyncConnection, found: dict[uuid.UUID, int]) -> _Batch:
-        held = {row.id for row in await connection.exec_driver_sql(_HOLD, {"ids": list(found)})}
-        claimed = await _claimed(connection, found)
+        held = {row.id: row.policies for row in await connection.exec_driver_sql(_HOLD, {"ids": list(found)})}
+        outside = frozenset(run_id for run_id, policies in held.items() if policies)
+        claimed = await _claimed(connection, found.keys() - outside)
         heavy = {run_id for run_id, size in claimed.items() if size > _LIGHT}
         if heavy:
             leaving = {"ids": [found[run_id] for run_id in heavy], "priority": _ALONE}
             await connection.exec_driver_sql(_LEAVES, leaving)
-        records = await _records(connection, found.keys() - heavy, claimed.keys() - heavy)
-        known = heavy | {record.run.id for record in records}
+        records = await _records(connection, found.keys() - heavy - outside, claimed.keys() - heavy)
+        known = heavy | outside | {record.run.id for record in records}
         gone = [job for run_id, job in found.items() if run_id not in known]
         if gone:  # runs that retention deleted, or that are judged
             await connection.exec_driver_sql(_END, {"ids": gone})
-        return _Batch(connection, found, await _taken(connection, records, held))
+        taken = await _taken(connection, records, held.keys() - outside)
+        return _Batch(connection, found, replace(taken, outside=outside))
 
     @contextlib.asynccontextmanager
     async def few(self, limit: int) -> AsyncIterator[judging.Work]:
@@ -404,7 +410,7 @@ def _external(row: "sa.Row[Any]") -> external.ExternalPart | None:
 
 
 async def _taken(
-    connection: AsyncConnection, records: Iterable[judging.Record], held: set[uuid.UUID], crashes: int = 0
+    connection: AsyncConnection, records: Iterable[judging.Record], held: Set[uuid.UUID], crashes: int = 0
 ) -> judging.Taken:
     """What judging is given: the held ones of these records, and the attachments of their namespaces."""
     mine = tuple(replace(record, crashes=crashes) for record in records if record.run.id in held)

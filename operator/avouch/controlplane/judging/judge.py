@@ -49,6 +49,15 @@ def _age(run: runs.Run, now: datetime) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """A case, what its evidence shows, and what its verdict is as long as no policy was asked."""
+
+    case: examination.Case
+    examined: verdict.Evidence
+    found: Judged
+
+
+@dataclass(frozen=True, slots=True)
 class Judging:
     """The use case, with the ports it needs."""
 
@@ -71,12 +80,13 @@ class Judging:
             async with self.queue.batch(limit) as work:
                 taken = work.taken
                 outcomes = [await self._from_rows(record, taken) for record in taken.records]
+                outcomes += [judging.Outside(run_id) for run_id in sorted(taken.outside)]
                 await work.settle(outcomes)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
                 raise
             _log.warning("a batch of %d runs failed, they are judged one by one: %s", len(taken.records), exc)
-            ids = [record.run.id for record in taken.records]
+            ids = [*(record.run.id for record in taken.records), *taken.outside]
             await self.queue.isolate(ids)
             return [judging.Outside(run_id) for run_id in ids]
         return outcomes
@@ -84,6 +94,8 @@ class Judging:
     async def few(self, limit: int = BATCH) -> Sequence[judging.Outcome]:
         """Judge runs that are not for a batch; empty where there is none. Raises errors.Unavailable, as `batch`."""
         async with self.queue.few(limit) as work:
+            if not work.taken.records:
+                return ()
             of_these = replace(self, evaluating=self.evaluating.of_few())
             return await of_these._one_after_the_other(work)
 
@@ -92,7 +104,7 @@ class Judging:
         done: list[judging.Outcome] = []
         decided: list[tuple[judging.Record, judging.Outcome]] = []
         began = written = self.monotonic()
-        cases = await self._foreseen(work.taken.records)
+        seen = await self._foreseen(work.taken.records)
         for record in work.taken.records:
             now = self.monotonic()
             if now - written >= _WRITE and decided:
@@ -101,27 +113,26 @@ class Judging:
             if done and now - began >= _TURN:
                 decided.append((record, judging.Later(record.run.id, self.clock.now())))
             else:
-                decided.append((record, await self._alone(record, work.taken, cases.get(record.run.id))))
+                decided.append((record, await self._alone(record, work.taken, seen.get(record.run.id))))
         return [*done, *await self._settled(work, decided)]
 
-    async def _foreseen(self, records: Sequence[judging.Record]) -> Mapping[uuid.UUID, examination.Case]:
-        """The cases of some runs, whose policies have been asked what they can be asked at once.
+    async def _foreseen(self, records: Sequence[judging.Record]) -> Mapping[uuid.UUID, "_Seen"]:
+        """What is seen of some runs, whose policies have been asked what they can be asked at once.
 
         What fails here is found again when the run itself is judged.
         """
-        cases, judged = dict[uuid.UUID, examination.Case](), []
+        seen, judged = dict[uuid.UUID, _Seen](), []
         until = self.monotonic() + _WRITE
         for record in records if len(records) > 1 else ():
             if self.monotonic() > until:
                 break
             with contextlib.suppress(Exception):
                 if not _settled(record):
-                    cases[record.run.id] = case = await self.case(record)
-                    found = verdict.judge(case, self.clock.now())
-                    if _ends(case, found) and isinstance(found, verdicts.Verdict) and _has_to_be_evaluated(case, found):
-                        judged.append((case, found))
+                    seen[record.run.id] = one = self._look_at(await self.case(record))
+                    if isinstance(one.found, verdicts.Verdict) and _is_to_be_evaluated(one, _ends):
+                        judged.append((one.case, one.found))
         await self.evaluating.foresee(judged)
-        return cases
+        return seen
 
     async def _settled(
         self, work: judging.Work, decided: Sequence[tuple[judging.Record, judging.Outcome]]
@@ -167,17 +178,15 @@ class Judging:
         except Exception as exc:
             return self._error(record, taken, exc)
 
-    async def _alone(
-        self, record: judging.Record, taken: judging.Taken, case: examination.Case | None
-    ) -> judging.Outcome:
-        """`case`: of the run, where it was read already."""
+    async def _alone(self, record: judging.Record, taken: judging.Taken, seen: "_Seen | None") -> judging.Outcome:
+        """`seen`: of the run, where it was looked at already."""
         if _settled(record):
             return judging.Settled(record.run.id)
         try:
             if record.crashes >= judging.CRASHES:
                 raise errors.Corrupt(f"{record.crashes} workers stopped while they judged the run")
             # Nothing is fetched for a run that is waited for, or keeps its verdict.
-            case, found = await self.weighed(case or await self.case(record), _ends)
+            case, found = await self._weighed(seen or self._look_at(await self.case(record)), _ends)
             return self._outcome(record, case, found, taken)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
@@ -196,14 +205,23 @@ class Judging:
             errors.Unavailable: a store, the engine or the database cannot answer now.
             errors.Corrupt: what the run is held to is not kept any more.
         """
-        found = verdict.judge(case, self.clock.now())
-        if counts(case, found) and (looked_at := await self._looked_at(case)):
-            case = replace(case, documents=looked_at)
-            found = verdict.judge(case, self.clock.now())
-        if isinstance(found, verdicts.Verdict) and counts(case, found) and _has_to_be_evaluated(case, found):
+        return await self._weighed(self._look_at(case), counts)
+
+    def _look_at(self, case: examination.Case) -> "_Seen":
+        now = self.clock.now()
+        examined = verdict.examine(case, now)
+        return _Seen(case, examined, verdict.decide(case, examined, now))
+
+    async def _weighed(
+        self, seen: "_Seen", counts: Callable[[examination.Case, Judged], bool]
+    ) -> tuple[examination.Case, Judged]:
+        if counts(seen.case, seen.found) and (looked_at := await self._looked_at(seen.case)):
+            seen = self._look_at(replace(seen.case, documents=looked_at))
+        case, found = seen.case, seen.found
+        if isinstance(found, verdicts.Verdict) and _is_to_be_evaluated(seen, counts):
             case = replace(case, evaluations=await self.evaluating.evaluated(case, found, self.keys))
             case = replace(case, exceptions=await self.evaluating.declared(case))
-            found = verdict.judge(case, self.clock.now())
+            found = verdict.decide(case, seen.examined, self.clock.now())
         return case, found
 
     async def case(self, record: judging.Record) -> examination.Case:
@@ -330,10 +348,12 @@ def _settled(record: judging.Record) -> bool:
     return record.run.finished_at is None and record.external is None
 
 
-def _has_to_be_evaluated(case: examination.Case, found: verdicts.Verdict) -> bool:
+def _is_to_be_evaluated(seen: _Seen, counts: Callable[[examination.Case, Judged], bool]) -> bool:
     """Whether its policies say anything of it: its evidence was looked at, and they were not asked yet."""
-    looked_at = any(one.code == "PoliciesNotEvaluated" for one in found.findings)
-    return case.plan.has_policies and looked_at
+    if not seen.case.plan.has_policies or not isinstance(seen.found, verdicts.Verdict):
+        return False
+    looked_at = any(one.code == "PoliciesNotEvaluated" for one in seen.found.findings)
+    return looked_at and counts(seen.case, seen.found)
 
 
 def _may_hold_documents(record: judging.Record) -> bool:

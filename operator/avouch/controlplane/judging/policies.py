@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,12 +32,14 @@ _log = logging.getLogger(__name__)
 ALLOWED = 120.0  # seconds for all policies of one run, without those for which it waits until others are done
 COMPILING = 120.0  # seconds beside those in which its scripts are compiled, once for all runs
 EVALUATIONS = 1000  # of one run; of each policy one more says that it was not evaluated
+_PAUSE = 20  # evaluations between which others have their turn
 _SHOWN = 64 * 1024  # bytes of a value that is asked about together with others
 _FORESEEING = 5.0  # seconds in which it is found out what can be asked together
 VIOLATIONS = 1000  # of one run that its verdict keeps
 _REMEMBERED = 8 * 1024 * 1024  # bytes of what revisions are held to and of their policies, as they are stored
 _MESSAGE = 500  # characters of one message
 _DESCRIPTION = 200  # characters of what an author says of a policy
+_NOTHING: Mapping[str, Any] = {}  # is known of an attestation beside what it says itself
 _FINDING = 2000  # characters of what one says beside its message
 
 
@@ -46,6 +49,7 @@ class Pinned:
 
     owed: owed.Owed
     known: Mapping[str, kind.Policy]
+    scripts: Mapping[str, Sequence[scripts.Script]]
 
 
 Pins = kept.Bounded[str, Pinned]
@@ -72,10 +76,11 @@ class Evaluating:
     clock: Callable[[], float] = time.monotonic
     pins: Pins = field(default_factory=pins)
     memory: evaluation.Memory | None = None
+    begun: "dict[uuid.UUID, _Run]" = field(default_factory=dict)
 
     def of_few(self) -> "Evaluating":
         """The same for a few runs that are judged together: what a revision owes is read once for all of them."""
-        return replace(self, recorded=_ReadOnce(self.recorded))
+        return replace(self, recorded=_ReadOnce(self.recorded), begun={})
 
     async def foresee(self, judged: Sequence[tuple[examination.Case, verdicts.Verdict]]) -> None:
         """Ask at once what the policies of runs of one namespace say of their values; nothing fails here."""
@@ -85,9 +90,10 @@ class Evaluating:
         until = self.clock() + _FORESEEING
         for case, verdict in judged:
             try:
-                run = _Run(self, case, await self._pinned(case), until)
+                run = _Run(self, case, await self._pinned(case), documents.described(case, verdict), until)
                 run.read_record()
-                asked += [one async for one in run.ahead(documents.described(case, verdict))]
+                asked += [one async for one in run.ahead()]
+                self.begun[case.run.id] = run
             except errors.AvouchError as exc:
                 _log.debug("nothing of run %s is asked together with others: %s", case.run.id, exc)
             await asyncio.sleep(0)
@@ -102,13 +108,15 @@ class Evaluating:
             errors.Corrupt: what the run is held to is not kept any more.
             errors.Unavailable: the engine, the database or the store cannot answer now.
         """
-        pinned = await self._pinned(case)
-        evaluating = _Run(self, case, pinned, self.clock() + ALLOWED)
-        evaluating.read_record()
+        evaluating = self.begun.pop(case.run.id, None)
+        if evaluating is None or evaluating.case is not case:
+            evaluating = _Run(self, case, await self._pinned(case), documents.described(case, verdict))
+            evaluating.read_record()
+        evaluating.until = self.clock() + ALLOWED
         await evaluating.compile()
-        for found, known in documents.described(case, verdict):
+        for found, known in evaluating.described:
             await evaluating.judge_material(found, known)
-        if any(one.attestation for one in pinned.owed.policies):
+        if any(one.attestation for one in evaluating.pinned.owed.policies):
             so_far = replace(verdict, evaluations=tuple(evaluating.said))
             await evaluating.judge_attestation(documents.attested(case, so_far, keys))
         return _kept(evaluating.said)
@@ -138,7 +146,8 @@ class Evaluating:
         stored = await self.recorded.documents(wanted)
         if missing := sorted(wanted - stored.keys()):
             raise errors.Corrupt(f"policy {missing[0]} is not kept any more")
-        pinned = Pinned(found, {one: resolution.policy_of(text) for one, text in stored.items()})
+        named = {one: resolution.policy_of(text) for one, text in stored.items()}
+        pinned = Pinned(found, named, {one: scripts.of(policy.spec) for one, policy in named.items()})
         self.pins.keep(digest, pinned, len(form) + sum(map(len, stored.values())))
         return pinned
 
@@ -150,7 +159,9 @@ class _Run:
     use: Evaluating
     case: examination.Case
     pinned: Pinned
-    until: float
+    described: Sequence[tuple[verdicts.JudgedMaterial, Mapping[str, Any]]]
+    until: float = 0.0
+    questions: dict[tuple[int, int], evaluation.Question] = field(default_factory=dict)
     said: list[policies.Evaluation] = field(default_factory=list)
     allowance: artifacts.Allowance = field(default_factory=artifacts.Allowance)
     beside: Mapping[str, Any] = field(default_factory=dict)  # every document: the record of the run
@@ -178,12 +189,10 @@ class _Run:
                     raise
         self.until += min(self.use.clock() - began, COMPILING)
 
-    async def ahead(
-        self, described: Sequence[tuple[verdicts.JudgedMaterial, Mapping[str, Any]]]
-    ) -> AsyncIterator[evaluation.Ahead]:
+    async def ahead(self) -> AsyncIterator[evaluation.Ahead]:
         """What its policies are going to be asked about its values, as far as their scripts are compiled."""
         count = 0
-        for found, known in described:
+        for found, known in self.described:
             if found.type not in material_types.VALUE_TYPES or len(found.value) > _SHOWN or self.unshown:
                 continue
             document = await self._shown(found)
@@ -191,11 +200,19 @@ class _Run:
                 count += 1
                 if count > EVALUATIONS or self.use.clock() > self.until:
                     return
-                question, _ = evaluation.question(self.pinned.known[one.digest], dict(one.inputs), known, self.beside)
+                question = self._question(one, known)
                 for script in _of_type(self._scripts(one), found.type):
                     made = await self.use.engine.compiled(script.embedded)
                     if isinstance(made, rego.Compiled):
                         yield evaluation.Ahead(document, made, question.beside)
+
+    def _question(self, one: owed.Bound, known: Mapping[str, Any]) -> evaluation.Question:
+        """What a policy is asked; `known`: of the material, one of those that are described. Raises errors.Invalid."""
+        key = id(one), id(known)
+        if (found := self.questions.get(key)) is None:
+            found, _ = evaluation.question(self.pinned.known[one.digest], dict(one.inputs), known, self.beside)
+            self.questions[key] = found
+        return found
 
     def _judging(self, found: verdicts.JudgedMaterial) -> Sequence[owed.Bound]:
         return [
@@ -216,7 +233,7 @@ class _Run:
             return statement
 
         about = _About("", str(digests.of_bytes(statement)), scripts.ATTESTATION)
-        await self._judge(judging, about, {}, shown)
+        await self._judge(judging, about, _NOTHING, shown)
 
     async def _judge(
         self,
@@ -235,7 +252,8 @@ class _Run:
             return
         async with self.use.engine.document(self.case.run.namespace_uid, document) as asked:
             for one in judging:
-                await asyncio.sleep(0)  # what is remembered is answered without a pause
+                if len(self.said) % _PAUSE == 0:
+                    await asyncio.sleep(0)  # what is remembered is answered without one
                 if not self._refuses(one, about):
                     self.said.append(await self._said(one, about, known, asked))
             self.until += asked.waited  # others took that time
@@ -274,8 +292,7 @@ class _Run:
     async def _evaluated(
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
     ) -> policies.Evaluation:
-        policy = self.pinned.known[one.digest]
-        question, _ = evaluation.question(policy, dict(one.inputs), known, self.beside)
+        question = self._question(one, known)
         chosen = _of_type(self._scripts(one), about.type)
         if not chosen:
             return self._failed(one, about, f"none of its scripts judges {about.type}")
@@ -326,7 +343,7 @@ class _Run:
         )
 
     def _scripts(self, one: owed.Bound) -> Sequence[scripts.Script]:
-        return scripts.of(self.pinned.known[one.digest].spec)
+        return self.pinned.scripts[one.digest]
 
     async def _shown(self, found: verdicts.JudgedMaterial) -> bytes:
         """A material as scripts see it. Raises errors.Invalid, errors.Unavailable."""

@@ -87,10 +87,14 @@ Outcome: TypeAlias = Decided | Later | Outside | Settled
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Runs that no other worker judges at the moment, and the attachments of their namespaces."""
+    """Runs that no other worker judges at the moment, and the attachments of their namespaces.
+
+    `outside`: those that are in a batch by their jobs alone, for they have policies.
+    """
 
     records: tuple[Record, ...] = ()
     attachments: Mapping[str, tuple[delivery_model.AttachmentRecord, ...]] = field(default_factory=dict)
+    outside: frozenset[uuid.UUID] = frozenset()
 
 
 class Work(Protocol):

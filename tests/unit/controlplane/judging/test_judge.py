@@ -234,6 +234,58 @@ async def test_one_verdict_that_the_database_refuses_never_fails_its_batch() -> 
     assert sorted(queue.results()) == ["Error", "Passed", "Passed", "Passed"]
 
 
+async def test_one_verdict_that_the_database_refuses_takes_none_of_those_with_it_that_are_judged_beside_it() -> None:
+    queue = Queue(single=[record(number) for number in range(4)], refuses={record(2).run.id})
+    assert len(await judge(queue).few()) == 4
+    assert queue.results() == ["Passed", "Passed", "Error", "Passed"]
+    assert not queue.single
+
+
+async def test_one_run_that_cannot_be_judged_takes_none_of_those_with_it_that_are_judged_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = verdict.examine
+
+    def examine(case: object, now: object) -> object:
+        if case.run.id == record(1).run.id:  # type: ignore[attr-defined]  # a case
+            raise KeyError("a bug")
+        return real(case, now)  # type: ignore[arg-type]  # a case and a moment
+
+    monkeypatch.setattr(judging.verdict, "examine", examine)
+    queue = Queue(single=[record(number) for number in range(3)])
+    await judge(queue).few()
+    assert queue.results() == ["Passed", "Error", "Passed"]
+
+
+async def test_what_is_decided_is_written_before_a_slow_one_ends_and_who_waits_behind_it_is_taken_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, queue = [0.0], Queue(single=[record(number) for number in range(4)])
+    settled: list[int] = []
+    real = judging.Judging._alone
+
+    async def alone(self: judging.Judging, one: judging_model.Record, *rest: object) -> judging_model.Outcome:
+        settled.append(len(queue.settled))
+        now[0] += 100.0 if one.run.id == record(2).run.id else 0.6
+        return await real(self, one, *rest)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(judging.Judging, "_alone", alone)
+    slow = replace(judge(queue), monotonic=lambda: now[0])
+    outcomes = await slow.few()
+    assert settled == [0, 1, 2], "each was written while the next one was judged"
+    assert queue.results() == ["Passed"] * 3
+    assert outcomes[-1] == judging_model.Later(record(3).run.id, Clock().now())  # type: ignore[arg-type]  # a moment
+
+
+async def test_runs_that_a_batch_did_not_read_leave_it() -> None:
+    class Unread(Queue):
+        def _taken(self, records: Sequence[judging_model.Record]) -> judging_model.Taken:
+            return judging_model.Taken(outside=frozenset(one.run.id for one in records))
+
+    queue = Unread(batched=[record(1)])
+    assert await judge(queue).batch() == [judging_model.Outside(record(1).run.id)] == queue.settled
+
+
 async def test_a_run_whose_verdict_error_is_refused_too_is_put_off_and_said(caplog: pytest.LogCaptureFixture) -> None:
     queue = Queue(single=[record()], refuses={record().run.id}, refuses_errors=True)
     (later,) = await judge(queue).few()
@@ -397,8 +449,8 @@ async def test_a_document_of_an_external_run_is_looked_at_although_the_contract_
 async def test_a_verdict_is_worked_out_anew_only_where_documents_were_looked_at(
     claimed: judging_model.Record, monkeypatch: pytest.MonkeyPatch, type_: str, times: int
 ) -> None:
-    calls, real = [], verdict.judge
-    monkeypatch.setattr(verdict, "judge", lambda case, now: calls.append(case) or real(case, now))
+    calls, real = [], verdict.examine
+    monkeypatch.setattr(verdict, "examine", lambda case, now: calls.append(case) or real(case, now))
     plan = claimed.run.plan.replace(cases.SBOM, type_)
     queue = Queue(single=[replace(claimed, run=replace(claimed.run, plan=plan))])
     await judge(queue).few()
