@@ -7,7 +7,8 @@
 3. What is remembered is the result as it was told, and it is read anew each time: what it means is decided as if the
    engine had just said it.
 4. Questions that are known in advance are asked many at a time (`foresee`), and what is said to them is remembered. A
-   script that takes long or fails spoils that for the others: it is asked by itself until it has answered at once.
+   script that takes long or fails spoils that for the others: all of them are asked by themselves until each has
+   answered at once, and the one that spoiled it until it has done so for a while.
 5. Each tenant has a share that nobody else fills, sees, or finds something in sooner than by asking.
 """
 
@@ -35,6 +36,8 @@ _TOGETHER = 256  # questions of one request
 _WEIGHT = 512 * 1024  # bytes of documents, and of what lies beside them, of one request
 _AT_ONCE = 0.1  # seconds in which a script answers that may be asked together with others
 _SPOILERS = 1000  # scripts of one tenant that are asked by themselves
+# How often a script has to answer at once before it is asked together with others: one that was beside a spoiler,
+_BESIDE_ONE, _FAILED, _TOO_MUCH = 1, 32, 1000  # one that failed, and one that took too much.
 
 
 class _Results:
@@ -42,7 +45,7 @@ class _Results:
 
     def __init__(self) -> None:
         self.said: kept.Bounded[str, bytes] = kept.Bounded(BYTES)
-        self.apart: kept.Bounded[str, bool] = kept.Bounded(_SPOILERS)
+        self.apart: kept.Bounded[str, int] = kept.Bounded(_SPOILERS)  # how often each has to answer at once
 
     def keep(self, key: str, result: Any) -> None:
         """Remember a result, unless it is a large one."""
@@ -101,7 +104,7 @@ class Remembering:
         except errors.AvouchError as exc:
             _log.debug("%d questions of %s are asked one by one: %s", len(part), tenant, exc)
             for one in part.values() if not exc.retry else ():
-                results.apart.keep(one.script.name, True)
+                results.apart.keep(one.script.name, _BESIDE_ONE)
             return False
         for place, key in enumerate(part):
             if place in said:
@@ -145,9 +148,14 @@ class _Shown:
         if (known := self._results.said.recall(key)) is not None:
             return json.loads(known)
         engines, began = await self._engines(), time.monotonic()
-        result = await engines.ask(script, beside, at, hosts)
-        if time.monotonic() - began <= _AT_ONCE and self._results.apart.recall(script.name):
-            self._results.apart.keep(script.name, False)
+        try:
+            result = await engines.ask(script, beside, at, hosts)
+        except errors.Invalid as exc:
+            much = isinstance(exc, errors.TooLarge)
+            self._results.apart.keep(script.name, _TOO_MUCH if much else _FAILED)
+            raise
+        if time.monotonic() - began <= _AT_ONCE and (owed := self._results.apart.recall(script.name)):
+            self._results.apart.keep(script.name, owed - 1)
         self._results.keep(key, result)
         return result
 
