@@ -150,6 +150,7 @@ class Loops:
     stop: asyncio.Event
     batches: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_BATCHES)])
     outside: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_OUTSIDE)])
+    idle: set[asyncio.Event] = field(default_factory=set)  # of loops that found nothing
 
     def queued(self) -> None:
         """Wake the loops: something may be due."""
@@ -172,17 +173,20 @@ class Loops:
         if len(outcomes) == judge.BATCH:
             _wake_next(self.batches, at)
         if any(isinstance(one, judging.Outside) for one in outcomes):
-            for event in self.outside:
-                event.set()
+            self._wake_idle(self.outside)
         if 0 < len(outcomes) < judge.BATCH and not self.stop.is_set():
             await asyncio.sleep(_REST)
         return bool(outcomes)
 
-    async def _few(self, at: int) -> bool:
-        outcomes = await self._timed(self.adapters.judging().few)
-        if outcomes:
-            _wake_next(self.outside, at)
-        return bool(outcomes)
+    async def _few(self, _at: int) -> bool:
+        few = functools.partial(self.adapters.judging().few, taken=lambda: self._wake_idle(self.outside))
+        return bool(await self._timed(few))
+
+    def _wake_idle(self, slots: Sequence[asyncio.Event]) -> None:
+        """Have one loop look, which wakes the next one if it finds something; where each of them works, all of them."""
+        idle = next((one for one in slots if one in self.idle and not one.is_set()), None)
+        for event in slots if idle is None else (idle,):
+            event.set()
 
     async def _timed(self, judge: Callable[[], Awaitable[Sequence[judging.Outcome]]]) -> Sequence[judging.Outcome]:
         started = time.monotonic()
@@ -202,9 +206,11 @@ class Loops:
         while not self.stop.is_set():
             wake.clear()
             if not await _tried("judging", step) and not self.stop.is_set():
+                self.idle.add(wake)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(poll):
                         await wake.wait()
+                self.idle.discard(wake)
 
 
 def _wake_next(slots: Sequence[asyncio.Event], at: int) -> None:

@@ -38,10 +38,12 @@ class Work:
             raise found
         return await self._looked("batch", found)
 
-    async def few(self) -> Sequence[judging_model.Outcome]:
-        taken = min(self.singles, 1)
-        self.singles -= taken
-        return await self._looked("few", [SETTLED] * taken)
+    async def few(self, taken: Callable[[], None]) -> Sequence[judging_model.Outcome]:
+        found = min(self.singles, 1)
+        self.singles -= found
+        if found:
+            taken()
+        return await self._looked("few", [SETTLED] * found)
 
     async def _looked(self, what: str, found: Sequence[judging_model.Outcome]) -> Sequence[judging_model.Outcome]:
         self.looks[what] += 1

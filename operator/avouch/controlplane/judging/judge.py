@@ -91,11 +91,15 @@ class Judging:
             return [judging.Outside(run_id) for run_id in ids]
         return outcomes
 
-    async def few(self, limit: int = BATCH) -> Sequence[judging.Outcome]:
-        """Judge runs that are not for a batch; empty where there is none. Raises errors.Unavailable, as `batch`."""
+    async def few(self, limit: int = BATCH, taken: Callable[[], None] = lambda: None) -> Sequence[judging.Outcome]:
+        """Judge runs that are not for a batch; empty where there is none. Raises errors.Unavailable, as `batch`.
+
+        `taken` is called once there is one, for there may be more.
+        """
         async with self.queue.few(limit) as work:
             if not work.taken.records:
                 return ()
+            taken()
             of_these = replace(self, evaluating=self.evaluating.of_few())
             return await of_these._one_after_the_other(work)
 

@@ -77,10 +77,11 @@ class Evaluating:
     pins: Pins = field(default_factory=pins)
     memory: evaluation.Memory | None = None
     begun: "dict[uuid.UUID, _Run]" = field(default_factory=dict)
+    compiled: set[str] = field(default_factory=set)  # scripts
 
     def of_few(self) -> "Evaluating":
         """The same for a few runs that are judged together: what a revision owes is read once for all of them."""
-        return replace(self, recorded=_ReadOnce(self.recorded), begun={})
+        return replace(self, recorded=_ReadOnce(self.recorded), begun={}, compiled=set())
 
     async def foresee(self, judged: Sequence[tuple[examination.Case, verdicts.Verdict]]) -> None:
         """Ask at once what the policies of runs of one namespace say of their values; nothing fails here."""
@@ -178,8 +179,8 @@ class _Run:
     async def compile(self) -> None:
         """Have scripts compiled before the time of the run begins; they are remembered, and so is what fails."""
         began = self.use.clock()
-        sources = {one.embedded: None for each in self.pinned.owed.policies for one in self._scripts(each)}
-        for source in filter(None, sources):
+        sources = {one.embedded for each in self.pinned.scripts.values() for one in each} - {""}
+        for source in sorted(sources - self.use.compiled):
             if self.use.clock() - began > COMPILING:
                 break
             try:
@@ -187,6 +188,7 @@ class _Run:
             except errors.AvouchError as exc:
                 if exc.retry:
                     raise
+            self.use.compiled.add(source)
         self.until += min(self.use.clock() - began, COMPILING)
 
     async def ahead(self) -> AsyncIterator[evaluation.Ahead]:
