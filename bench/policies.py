@@ -307,8 +307,8 @@ def _tell_runs(found: Mapping[str, Sequence[judging.Cost]]) -> None:
         for side, costs in found.items()
     ]
     measure.table(("judging", "runs/s", "CPU, ms, without OPA's", "over batches", "over one by one"), rows)
-    for with_, without in ((JUDGED[2], JUDGED[0]), (JUDGED[4], JUDGED[0]), (JUDGED[3], JUDGED[1])):
-        _tell(f"{with_} over {without}", _faster(found[with_], found[without]), JUDGING_GOAL)
+    for side in (JUDGED[2], JUDGED[4]):
+        _tell(f"{side} over {JUDGED[0]}", _faster(found[side], found[JUDGED[0]]), JUDGING_GOAL)
 
 
 _Timed = Cost | judging.Cost
