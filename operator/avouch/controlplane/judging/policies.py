@@ -179,8 +179,8 @@ class _Run:
     async def compile(self) -> None:
         """Have scripts compiled before the time of the run begins; they are remembered, and so is what fails."""
         began = self.use.clock()
-        sources = {one.embedded for each in self.pinned.scripts.values() for one in each} - {""}
-        for source in sorted(sources - self.use.compiled):
+        sources = dict.fromkeys(one.embedded for each in self.pinned.owed.policies for one in self._scripts(each))
+        for source in (one for one in sources if one and one not in self.use.compiled):
             if self.use.clock() - began > COMPILING:
                 break
             try:
