@@ -1,7 +1,7 @@
 """Judging stored runs: CPU of our process and of PostgreSQL for each verdict, in batches and one by one.
 
 Runs of a contract with two materials, Done and stored as the controller stores them (a TaskRun of 6 KB, no claim), are
-judged by `Judging.batch` over a real PostgreSQL (Unix socket, fsync on): case read, verdict, two signatures, two
+judged by the loops of a worker over a real PostgreSQL (Unix socket, fsync on): case read, verdict, two signatures, two
 deliveries written, COMMIT. The base judges each run in a transaction of its own by the same code. Sides take turns.
 
 Run: python -m bench.judging [--rounds 3] [--runs 3000] [--quick]
@@ -10,6 +10,7 @@ Run: python -m bench.judging [--rounds 3] [--runs 3000] [--quick]
 import asyncio
 import statistics
 import time
+import types
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,9 +20,9 @@ import uvloop
 from avouch import digests
 from avouch.attestation import authority, trust
 from avouch.controlplane.judging import artifact_check, judge, policies
-from avouch.opa import engine, program
+from avouch.opa import engine, memo, program
 from avouch.policy import evaluation
-from avouch.processes import lifetime
+from avouch.processes import lifetime, worker
 from avouch.reading import pool
 from avouch.store import database, inline, judgingqueue
 from avouch.store import policies as policy_store
@@ -47,7 +48,7 @@ class Cost:
 
 
 async def judged(store: doneruns.Store, count: int, size: int, asked: evaluation.Engine | None = None) -> Cost:
-    """Store so many runs, then judge all of them in batches of `size`; those that have policies one by one."""
+    """Store so many runs, then judge all of them by the loops of a worker; or, `size` being 1, one after the other."""
     await asyncio.to_thread(store.done, count)
     before = store.judged()
     made = authority.new_authority("avouch bench", lifetime.Clock().now(), timedelta(days=1))
@@ -57,15 +58,14 @@ async def judged(store: doneruns.Store, count: int, size: int, asked: evaluation
         looked_at = artifact_check.Artifacts(rows, readers)
         rego = asked or engine.Engine(_no_opa)
         excepted = exception_store.Exceptions(opened)
-        evaluating = policies.Evaluating(policy_store.Policies(opened), excepted, rego, rows, readers)
+        remembering = rego if isinstance(rego, memo.Remembering) else None
+        recorded = policy_store.Policies(opened)
+        evaluating = policies.Evaluating(recorded, excepted, rego, rows, readers, memory=remembering)
         queue = judgingqueue.Queue(opened)
         use_case = judge.Judging(queue, looked_at, lifetime.Clock(), root, doneruns.keys(), evaluating)
         await opened.warm()
         ours, theirs, wall = time.process_time(), store.cpu(), time.perf_counter()
-        while await use_case.batch(size):
-            pass
-        while await use_case.one():
-            pass
+        await (_looped(use_case, count) if size == judge.BATCH else _one_by_one(use_case))
         cost = Cost(
             (time.process_time() - ours) / count * 1e3,
             (store.cpu() - theirs) / count * 1e3,
@@ -74,6 +74,30 @@ async def judged(store: doneruns.Store, count: int, size: int, asked: evaluation
     if store.judged() - before != count:
         raise RuntimeError(f"{store.judged() - before} of {count} runs were judged")
     return cost
+
+
+async def _looped(use_case: judge.Judging, count: int) -> None:
+    """Judge so many by the loops of a worker."""
+    stop, left = asyncio.Event(), count
+
+    def judged(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            stop.set()
+            loops.end()
+
+    counting = types.SimpleNamespace(judged=judged)
+    adapters = types.SimpleNamespace(judging=lambda: use_case, metrics=counting)
+    loops = worker.Loops(adapters, stop)  # type: ignore[arg-type]  # what they use of it
+    await loops.run()
+
+
+async def _one_by_one(use_case: judge.Judging) -> None:
+    while await use_case.batch(1):
+        pass
+    while await use_case.few(1):
+        pass
 
 
 async def _no_opa() -> program.Program:

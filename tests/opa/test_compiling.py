@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from avouch import errors
+from avouch import errors, kept
 from avouch.opa import compiling, program
 from avouch.policy import rego
 from tests.opa.conftest import finding
@@ -43,6 +43,26 @@ async def test_a_script_that_was_looked_at_is_not_looked_at_again(opa: program.P
     flaws = [await scripts.compiled(BAD) for _ in range(2)]
     assert counting.asked == 2
     assert [str(flaw) for flaw in flaws[1]] == ["4:12: undefined function nothing"]  # type: ignore[union-attr]
+
+
+async def test_a_script_that_takes_too_much_is_not_looked_at_again_for_a_while(
+    opa: program.Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting, now = Counting(opa), [0.0]
+    scripts = compiling.Scripts(finding(counting))  # type: ignore[arg-type]
+    scripts._too_large = kept.Kept(2, lambda: now[0])
+    monkeypatch.setattr(program, "COMPILING", dataclasses.replace(program.COMPILING, seconds=0.001))
+    said = []
+    for asked in (1, 1, 2):
+        with pytest.raises(errors.TooLarge) as caught:
+            await scripts.compiled(GOOD)
+        assert counting.asked == asked
+        said.append(str(caught.value))
+        now[0] += compiling._A_WHILE - 1
+    assert len(set(said)) == 1
+    monkeypatch.undo()
+    now[0] += compiling._A_WHILE
+    assert isinstance(await scripts.compiled(GOOD), rego.Compiled), "the machine was busy, the script is a good one"
 
 
 async def test_few_are_looked_at_at_once(opa: program.Program) -> None:

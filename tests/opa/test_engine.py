@@ -278,7 +278,7 @@ async def test_a_process_has_no_environment_but_its_bound_of_memory(
         await asked.ask(good, {})
         pid = running._servers["shop"]._process.pid
         with open(f"/proc/{pid}/environ", "rb") as file:
-            assert file.read() == f"GOMEMLIMIT={512 * launching.MIB * 3 // 4}\0".encode()
+            assert file.read() == f"GOGC=400\0GOMEMLIMIT={512 * launching.MIB * 3 // 4}\0".encode()
 
 
 async def test_a_document_that_is_no_json_is_refused(running: engine.Engine) -> None:
@@ -310,3 +310,29 @@ async def test_a_full_process_is_replaced(opa: program.Program, monkeypatch: pyt
             pids.append(made._servers["shop"]._process.pid)
     await made.close()
     assert pids[0] == pids[1] != pids[2]
+
+
+async def test_a_document_whose_scripts_take_long_leaves_its_place_to_a_tenant_that_waits(
+    running: engine.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "TURN", 0.0)
+    good = await compiled(running, COUNTING)
+
+    async def judged(tenant: str) -> Any:
+        async with running.document(tenant, b'{"items": ["c"]}') as asked:
+            return await asked.ask(good, {"args": {"said": "x"}})
+
+    async with running.document("a", b'{"items": ["a"]}') as first, running.document("b", b"{}"):
+        before = await first.ask(good, {"args": {"said": "x"}})
+        waiting = asyncio.create_task(judged("c"))
+        while not running.awaited:
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while not waiting.done():  # it leaves its place to this one, too
+                assert await first.ask(good, {"args": {"said": "x"}}) == before
+        assert (await waiting)["violations"] == ["c x"]
+        assert first.waited > 0, "others took that time"
+        for _ in range(5):  # and that its process was ended for another one is not its fault
+            assert await first.ask(good, {"args": {"said": "x"}}) == before
+    async with running.document("d", b"{}"), running.document("e", b"{}"):
+        assert not running.awaited, "every place was left"

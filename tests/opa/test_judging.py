@@ -328,7 +328,8 @@ async def test_runs_that_deliver_the_same_have_the_verdict_of_the_first(running:
 async def test_the_policies_of_one_run_have_so_much_time_together(running: engine.Engine) -> None:
     cluster = Cluster(policy("a", PASSING), policy("b", PASSING))
     cluster.attach()
-    times = iter([0.0, 1.0, judging.ALLOWED + 1])
+    compiling = [0.0, 0.0, 0.0, 0.0]  # both have the same script
+    times = iter([*compiling, 1.0, judging.ALLOWED + 1])
     found = verdict.judge(case(), cases.LATER)
     assert isinstance(found, verdicts.Verdict)
     use = judging.Evaluating(cluster, cluster, running, cluster, cluster, clock=lambda: next(times))

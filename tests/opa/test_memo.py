@@ -101,7 +101,7 @@ async def test_a_document_says_for_how_long_the_engine_kept_it_waiting(remembere
             waiting = asyncio.create_task(asked.ask(script, {"args": {}}))
             await asyncio.sleep(0.2)
         await waiting
-        assert asked.waited >= 0.2
+        assert asked.waited >= 0.1  # of 0.2, which began a little before it did
 
 
 async def test_what_a_script_sees_makes_another_question(remembered: Remembered) -> None:

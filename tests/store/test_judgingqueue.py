@@ -119,7 +119,7 @@ async def test_runs_of_a_worker_that_died_come_back_at_once_and_are_judged_alone
     async with queue.batch(32) as work:
         assert names(work) == set(), "one of them may kill the next worker, too"
     for _ in made:
-        async with queue.one() as work:
+        async with queue.few(1) as work:
             (record,) = work.taken.records
             assert record.crashes == 1
             await work.settle([decided(record.run)])
@@ -191,10 +191,10 @@ async def test_a_run_that_needs_more_than_the_database_leaves_the_batches_for_go
     (run,) = await done(opened)
     queue = judgingqueue.Queue(opened)
     async with queue.batch(32) as work:
-        await work.settle([judging.Alone(run.id)])
+        await work.settle([judging.Outside(run.id)])
     async with queue.batch(32) as work:
         assert names(work) == set()
-    async with queue.one() as work, queue.one() as another:
+    async with queue.few(1) as work, queue.few(1) as another:
         assert (names(work), names(another)) == ({run.id}, set())
         async with queue.batch(32) as batch:
             assert names(batch) == set()
@@ -203,13 +203,106 @@ async def test_a_run_that_needs_more_than_the_database_leaves_the_batches_for_go
     await queue.leave()
 
 
+POLICED = '{"has_policies":true}'
+
+
+async def outside(opened: database.Database, count: int, **changes: str) -> list[run_model.Run]:
+    """Runs that a batch has left, for their plans have policies."""
+    made = await done(opened, count, plan=POLICED, **changes)
+    async with judgingqueue.Queue(opened).batch(64) as work:
+        assert (names(work), work.taken.outside) == (set(), {run.id for run in made})
+        await work.settle([judging.Outside(run_id) for run_id in work.taken.outside])
+    return made
+
+
+async def test_runs_that_have_policies_leave_the_batch_unread_and_are_taken_a_few_at_a_time_in_their_order(
+    opened: database.Database,
+) -> None:
+    made, queue = await outside(opened, 5), judgingqueue.Queue(opened)
+    assert {(status, priority) for status, _, priority in await left(opened)} == {("todo", -1)}
+    async with queue.few(3) as work:
+        assert [record.run.id for record in work.taken.records] == [run.id for run in made[:3]]
+        assert [status for status, _, _ in await left(opened)] == ["doing"] * 3 + ["todo"] * 2
+        await work.settle([decided(run) for run in made[:2]])
+        assert await results(opened, made) == ["Passed"] * 2 + ["Pending"] * 3, "what is decided waits for nobody"
+        assert await queue.look_after() == 0, "the third is being judged"
+    assert await queue.look_after() == 1
+    async with queue.few(32) as work:
+        assert names(work) == {run.id for run in made[2:]}
+        at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+        await work.settle([judging.Later(made[2].id, at), decided(made[3]), decided(made[4])])
+    assert await results(opened, made) == ["Passed", "Passed", "Pending", "Passed", "Passed"]
+    assert [status for status, _, _ in await left(opened)] == ["todo"]
+    await queue.leave()
+
+
+async def test_a_few_are_of_one_namespace_which_may_have_two_times_a_few_and_no_more(opened: database.Database) -> None:
+    mine = await outside(opened, 6)
+    others = await outside(opened, 2, namespace="other", namespace_uid="other-uid")
+    queue = judgingqueue.Queue(opened)
+    async with contextlib.AsyncExitStack() as held:
+        taken = [names(await held.enter_async_context(queue.few(2))) for _ in range(4)]
+    assert taken == [{mine[0].id, mine[1].id}, {mine[2].id, mine[3].id}, {run.id for run in others}, set()]
+    await queue.look_after()
+    async with queue.few(32) as work:
+        assert len(names(work)) == 6
+    await queue.leave()
+
+
+async def test_what_is_judged_alone_has_nobody_beside_it(opened: database.Database) -> None:
+    made, queue = await outside(opened, 4), judgingqueue.Queue(opened)
+    await queue.isolate([made[0].id])
+    async with opened.transaction() as connection:
+        lock = {"lock": f"judge:{made[1].id}"}
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET attempts = 1 WHERE lock = :lock"), lock)
+    for expected in (made[:1], made[1:2], made[2:]):
+        async with queue.few(32) as work:
+            assert names(work) == {run.id for run in expected}
+            await work.settle([decided(run) for run in expected])
+    await queue.leave()
+
+
+async def test_a_few_have_no_more_claims_together_than_there_is_room_for(
+    opened: database.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judgingqueue, "_TOGETHER", 2 * 100 + 1)
+    made, repository = await outside(opened, 3), run_store.Runs(opened)
+    for run in made:
+        await repository.accept(a_claim(run, bytes(84) + uuid.uuid4().bytes))
+    queue = judgingqueue.Queue(opened)
+    for expected in (made[:2], made[2:]):
+        async with queue.few(32) as work:
+            assert names(work) == {run.id for run in expected}
+            assert all(record.claims for record in work.taken.records)
+            await work.settle([decided(run) for run in expected])
+    await queue.leave()
+    await repository.close()
+
+
+async def test_the_death_of_a_worker_counts_for_each_of_the_few_that_it_had_not_settled(
+    opened: database.Database,
+) -> None:
+    made = await outside(opened, 3)
+    dying, living = judgingqueue.Queue(opened), judgingqueue.Queue(opened)
+    async with dying.few(32) as work:
+        await work.settle([decided(made[0])])
+        async with opened.transaction() as connection:
+            past = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h'"
+            await connection.execute(sa.text(past))
+        assert await living.look_after() == 2
+    assert await left(opened) == [("todo", 1, -1)] * 2
+    async with living.few(32) as work:
+        assert len(names(work)) == 1, "one of them may have killed it"
+    await living.leave()
+
+
 async def test_one_that_is_put_off_is_due_at_its_time_and_not_before(opened: database.Database) -> None:
     (run,) = await done(opened)
     queue, now = judgingqueue.Queue(opened), datetime.datetime.now(datetime.UTC)
     await queue.isolate([run.id])
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         await work.settle([judging.Later(run.id, now + datetime.timedelta(hours=1))])
-    async with queue.one() as alone, queue.batch(32) as batch:
+    async with queue.few(1) as alone, queue.batch(32) as batch:
         assert (names(alone), names(batch)) == (set(), set())
     async with opened.transaction() as connection:
         (at,) = (await connection.execute(sa.text("SELECT scheduled_at FROM procrastinate_jobs"))).scalars()
@@ -221,15 +314,15 @@ async def test_one_that_is_not_settled_is_queued_again_without_counting_a_death(
     (run,) = await done(opened)
     queue = judgingqueue.Queue(opened)
     await queue.isolate([run.id])
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         assert names(work) == {run.id}
         assert await queue.look_after() == 0, "it is being judged"
     assert await queue.look_after() == 1
-    assert await left(opened) == [("todo", 0, -1)]
-    async with queue.one() as work:
+    assert await left(opened) == [("todo", 0, -2)]
+    async with queue.few(1) as work:
         assert names(work) == {run.id}
     await queue.leave()  # gives it back, too
-    assert await left(opened) == [("todo", 0, -1)]
+    assert await left(opened) == [("todo", 0, -2)]
     assert await workers(opened) == []
 
 
@@ -249,7 +342,7 @@ async def test_a_worker_that_was_taken_for_dead_goes_on_as_another(opened: datab
     assert first not in await workers(opened), "it is forgotten"
     await queue.look_after()
     await queue.isolate([run.id])
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         assert names(work) == {run.id}
         await work.settle([decided(run)])
     await queue.leave()
@@ -278,7 +371,7 @@ async def test_jobs_of_other_queues_and_of_other_ends_are_not_ours(opened: datab
         await work.settle([decided(run)])
     async with opened.transaction() as connection:
         await connection.execute(sa.text("UPDATE procrastinate_jobs SET priority = -1"))
-    async with queue.one() as alone:
+    async with queue.few(1) as alone:
         assert names(alone) == set()
     assert await queue.look_after() == 0
     assert [status for status, _, _ in await left(opened)] == ["failed", "todo", "doing"]
@@ -306,7 +399,7 @@ async def test_what_another_worker_is_at_is_left_to_it(opened: database.Database
             await holding.execute(sa.text(held))
         async with other.batch(32) as batch:
             assert names(batch) == set()
-        async with other.one() as work:
+        async with other.few(1) as work:
             assert names(work) == {second.id}
             assert await other.look_after() == 0
             await work.settle([decided(second)])
@@ -317,13 +410,13 @@ async def test_a_death_counts_for_runs_that_wait_and_not_for_one_that_is_judged(
     judged, waiting = await done(opened, 2)
     queue = judgingqueue.Queue(opened)
     await queue.isolate([judged.id])
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         async with opened.transaction() as connection:
             dead = sa.text("INSERT INTO judging_batches (runs) VALUES (:runs)")
             await connection.execute(dead, {"runs": [judged.id, waiting.id]})
         async with queue.batch(32) as batch:
             assert names(batch) == set()
-        assert sorted(await left(opened)) == [("doing", 0, -1), ("todo", 1, 0)]
+        assert sorted(await left(opened)) == [("doing", 0, -2), ("todo", 1, 0)]
         await work.settle([decided(judged)])
     await queue.leave()
 
@@ -354,14 +447,14 @@ async def test_a_worker_that_is_silent_is_taken_over_and_its_death_counted(opene
     (run,) = await done(opened)
     dying, living = judgingqueue.Queue(opened, 30), judgingqueue.Queue(opened, 30)
     await dying.isolate([run.id])
-    async with dying.one():
+    async with dying.few(1):
         assert await living.look_after() == 0
         async with opened.transaction() as connection:
             await connection.execute(
                 sa.text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h'")
             )
         assert await living.look_after() == 1
-    async with living.one() as work:
+    async with living.few(1) as work:
         (record,) = work.taken.records
         assert record.crashes == 1
     await living.leave()
@@ -378,7 +471,7 @@ async def test_a_worker_whose_database_was_emptied_is_registered_anew_under_a_nu
     first.forget()
     (run,) = await done(opened)
     await first.isolate([run.id])
-    async with first.one() as work:
+    async with first.few(1) as work:
         assert names(work) == {run.id}
         assert await second.look_after() == 0, "it is not the second's"
         await work.settle([judging.Settled(run.id)])
@@ -390,7 +483,7 @@ async def test_a_silent_workers_job_ends_where_its_run_is_queued_again_already(o
     (run,) = await done(opened)
     dying, living = judgingqueue.Queue(opened, 30), judgingqueue.Queue(opened, 30)
     await dying.isolate([run.id])
-    async with dying.one():
+    async with dying.few(1):
         async with opened.transaction() as connection:
             await jobs.judge(connection, run.id)
             await connection.execute(
@@ -412,7 +505,7 @@ async def test_a_job_that_the_version_before_was_doing_when_it_ended_is_taken_ov
     async with opened.transaction() as connection:
         await jobs.forget_deliver(connection)
     assert await left(opened) == [("todo", 1, 0)], "its wake-up calls for deliveries are not needed"
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         assert names(work) == {run.id}
     await queue.leave()
 
@@ -426,7 +519,7 @@ async def test_the_claims_of_a_run_that_goes_on_are_not_read_for_nothing_is_judg
         (record,) = work.taken.records
         assert record.claims == ()
     await queue.isolate([run.id])
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         (record,) = work.taken.records
         assert record.claims == ()
     await queue.leave()
@@ -444,7 +537,7 @@ async def test_a_run_of_which_many_bytes_are_claimed_holds_no_batch_and_is_judge
     async with queue.batch(32) as work:
         assert names(work) == {light.id}
         await work.settle([decided(light)])
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         (record,) = work.taken.records
         assert (record.run.id, len(record.claims)) == (heavy.id, 1)
         await work.settle([decided(heavy)])
@@ -460,7 +553,7 @@ async def test_what_workers_died_over_again_and_again_is_not_even_read(opened: d
     async with opened.transaction() as connection:
         await connection.execute(sa.text("UPDATE procrastinate_jobs SET attempts = 5"))
     queue = judgingqueue.Queue(opened)
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         (record,) = work.taken.records
         assert (record.crashes, record.claims, record.snapshot) == (5, (), None)
         await work.settle([decided(run)])
@@ -476,7 +569,7 @@ async def test_a_run_that_kills_its_workers_takes_no_neighbour_with_it(opened: d
     for _ in range(judging.CRASHES):
         worker = judgingqueue.Queue(opened)
         async with contextlib.AsyncExitStack() as slots:
-            works = [await slots.enter_async_context(worker.one()) for _ in range(4)]
+            works = [await slots.enter_async_context(worker.few(1)) for _ in range(4)]
             taken = {record.run.id: record.crashes for work in works for record in work.taken.records}
             crashes |= taken
             if poison.id not in taken:
@@ -498,21 +591,21 @@ async def test_a_run_under_suspicion_waits_until_its_worker_is_idle_and_nothing_
     suspect, other = await done(opened, 2)
     queue = judgingqueue.Queue(opened)
     await queue.isolate([suspect.id, other.id])
-    async with queue.one() as first:
+    async with queue.few(1) as first:
         assert names(first) == {suspect.id}, "nobody died over it yet"
         await first.settle([judging.Later(suspect.id, NOW)])
     async with opened.transaction() as connection:
         lock = {"lock": f"judge:{suspect.id}"}
         await connection.execute(sa.text("UPDATE procrastinate_jobs SET attempts = 2 WHERE lock = :lock"), lock)
-    async with queue.one() as work, queue.one() as beside:
+    async with queue.few(1) as work, queue.few(1) as beside:
         assert (names(work), names(beside)) == ({suspect.id}, set())
         await work.settle([decided(suspect)])
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         assert names(work) == {other.id}
         async with opened.transaction() as connection:
             await jobs.judge(connection, suspect.id)
             await connection.execute(sa.text("UPDATE procrastinate_jobs SET attempts = 2 WHERE lock = :lock"), lock)
-        async with queue.one() as beside:
+        async with queue.few(1) as beside:
             assert names(beside) == set(), "it waits for its neighbour"
         await work.settle([decided(other)])
     await queue.leave()
@@ -524,11 +617,11 @@ async def test_a_namespace_whose_documents_take_long_leaves_places_to_others(ope
     queue = judgingqueue.Queue(opened)
     await queue.isolate([run.id for run in [*slow, other]])
     async with contextlib.AsyncExitStack() as held:
-        taken = [names(await held.enter_async_context(queue.one())) for _ in range(4)]
+        taken = [names(await held.enter_async_context(queue.few(1))) for _ in range(4)]
         assert [len(each) for each in taken] == [1, 1, 1, 0]
         assert taken[0] | taken[1] < {run.id for run in slow}
         assert taken[2] == {other.id}
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         assert names(work) < {run.id for run in slow}
 
 
@@ -549,11 +642,11 @@ async def test_what_cannot_be_read_of_one_run_is_said_and_the_others_of_its_batc
         assert (await connection.execute(sa.text(broken), {"id": bad.id})).rowcount == 1
     async with judgingqueue.Queue(opened).batch(32) as work:
         found = {record.run.id: record.problem for record in work.taken.records}
-        await work.settle([judging.Alone(bad.id), *(decided(run) for run in good)])
+        await work.settle([judging.Outside(bad.id), *(decided(run) for run in good)])
     assert said in found[bad.id]
     assert [found[run.id] for run in good] == ["", ""]
     assert await results(opened, good) == ["Passed"] * 2
-    async with judgingqueue.Queue(opened).one() as alone:
+    async with judgingqueue.Queue(opened).few(1) as alone:
         assert [said in record.problem for record in alone.taken.records] == [True]
 
 
@@ -578,7 +671,7 @@ async def test_a_job_whose_run_is_gone_ends(opened: database.Database) -> None:
         assert names(work) == set()
     async with opened.transaction() as connection:
         await connection.execute(sa.text("UPDATE procrastinate_jobs SET priority = -1"))
-    async with queue.one() as work:
+    async with queue.few(1) as work:
         assert names(work) == set()
     assert await left(opened) == []
     await queue.leave()

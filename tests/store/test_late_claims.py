@@ -63,7 +63,7 @@ class Shop:
         return await self.store.accept(a_claim(self.run, bundle + f" {self.run.id}".encode(), **{**POD, **changes}))
 
     async def judged(self) -> dict[str, Any]:
-        while await self.judge.batch() or await self.judge.one():
+        while await self.judge.batch() or await self.judge.few():
             pass
         shown = await views.RunViews(self.opened).view(self.run.namespace, self.run.name)
         assert shown is not None
@@ -236,7 +236,7 @@ async def test_a_late_claim_for_a_run_that_was_deleted_is_refused_and_one_that_w
         await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == shop.run.id))
     with pytest.raises(errors.NotFound):
         await shop.push(LIE + b" again")
-    while await shop.judge.batch() or await shop.judge.one():
+    while await shop.judge.batch() or await shop.judge.few():
         pass
     assert await shop.jobs() == 0
 

@@ -454,7 +454,7 @@ class Histories:
 
     async def _judged(self) -> None:
         for _ in range(60):
-            outcomes = await self.judge.batch() or await self.judge.one()
+            outcomes = await self.judge.batch() or await self.judge.few()
             if not outcomes or all(isinstance(one, judging_model.Later) for one in outcomes):
                 return
 

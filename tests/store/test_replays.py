@@ -172,6 +172,26 @@ async def test_where_more_runs_are_due_than_one_batch_takes_it_waits(opened: dat
     assert await asked.take() is None
 
 
+async def test_runs_that_take_long_keep_the_replays_of_their_own_namespace_waiting_and_nobody_elses(
+    opened: database.Database, namespace: str
+) -> None:
+    asked, other = replays.Replays(opened), f"{namespace}-other"
+    made = [a_run(namespace) for _ in range(33)]
+    for run in made:
+        await runs.Runs(opened).open(run)
+    async with opened.transaction() as connection:
+        await jobs.judge_all(connection, [run.id for run in made])
+        await connection.execute(sa.text("UPDATE procrastinate_jobs SET priority = -1"))
+    await changed(opened, namespace)
+    assert await asked.take() is None
+    await changed(opened, other)
+    taken = await asked.take()
+    assert taken is not None
+    assert taken.namespace == other
+    assert await asked.wanted(taken)
+    await asked.give_back(taken)
+
+
 async def test_nothing_is_done_for_a_namespace_that_is_gone_and_nothing_told_of_it(
     opened: database.Database, namespace: str
 ) -> None:

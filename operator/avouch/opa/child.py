@@ -60,7 +60,7 @@ def become(bounds: Bounds, program: list[str]) -> None:
     os.nice(int(bounds.behind))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (files, files))
-    os.execve(program[0], program, {"GOMEMLIMIT": str(memory * 3 // 4)})  # noqa: S606 - a shell is what it must not be
+    os.execve(program[0], program, {"GOGC": "400", "GOMEMLIMIT": str(memory * 3 // 4)})  # noqa: S606 - a shell is what it must not be
 
 
 def _filter(libc: ctypes.CDLL, steps: bytes) -> None:

@@ -1,7 +1,8 @@
 """One running `opa`: it holds scripts and documents, and is asked for the results of scripts.
 
-A document is given once, whatever number of scripts is asked about it. A script is compiled once, when it is first
-asked. An answer that takes longer than it may, a process that takes more memory than it may: the process is gone.
+A document is given once, whatever number of scripts is asked about it; short ones are sent along with many questions
+at once. A script is compiled once, when it is first asked. An answer that takes longer than it may, a process that
+takes more memory than it may: the process is gone.
 """
 
 import asyncio
@@ -12,10 +13,10 @@ import json
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import aiohttp
 
@@ -30,7 +31,9 @@ _SPARE = 5.0  # seconds beyond the limit in which it tells that a script took to
 _WAIT = 2.0  # seconds from the end of its connection to its own
 _WORDS = 300  # characters of its last words
 SCRIPTS = 200  # that one process holds: it compiles all of them when one is added
+_MOMENT = 1.0  # seconds for many questions together: who takes longer is asked by himself
 _ANSWERS = "avouch.answers"
+_TOGETHER = "avouch.together"
 _SECOND = 1_000_000_000  # nanoseconds, as Rego tells the time
 _CHEAPER = "make the script cheaper, or the document smaller"
 
@@ -72,6 +75,14 @@ class Asking:
     reach: sending.Reach = sending.Reach()
 
 
+class Question(NamedTuple):
+    """One of many that are asked together. `document`: its place among those that are sent along."""
+
+    script: rego.Compiled
+    document: int
+    beside: Mapping[str, Any]
+
+
 class Server:
     """A process, its socket, and what it holds."""
 
@@ -108,7 +119,7 @@ class Server:
         made = cls(process, folder, complaint, opa.limits)
         try:
             await made._ready()
-            for name, source in library.SOURCES.items():
+            for name, source in (*library.SOURCES.items(), ("together", _JOINING)):
                 await made._put(name, source)
         except BaseException:
             await made.end()
@@ -180,15 +191,33 @@ class Server:
             return found
 
     async def _result(self, script: rego.Compiled, given: Mapping[str, Any]) -> Any:
-        place = f"/v1/data/{_ANSWERS.replace('.', '/')}/{script.name}/answer?strict-builtin-errors=true"
-        content = json.dumps({"input": given}).encode()
-        answer = await self._sent("POST", place, content, "application/json")
-        if answer.status != http.HTTPStatus.OK:
-            raise errors.Invalid(answer.complaint)
-        said = answer.parsed
+        place = f"{_ANSWERS.replace('.', '/')}/{script.name}/answer"
+        said = await self._asked(place, json.dumps({"input": given}).encode(), self._limits.seconds)
         if "result" not in said:
             raise errors.NotFound("the script has no result for this input")
         return said["result"]
+
+    async def _asked(self, place: str, content: bytes, seconds: float) -> Mapping[str, Any]:
+        """What it says of a rule, for an input."""
+        path = f"/v1/data/{place}?strict-builtin-errors=true"
+        answer = await self._sent("POST", path, content, "application/json", seconds=seconds)
+        if answer.status != http.HTTPStatus.OK:
+            raise errors.Invalid(answer.complaint)
+        return answer.parsed
+
+    async def together(self, documents: Sequence[bytes], questions: Sequence[Question]) -> Mapping[int, Any]:
+        """The results of scripts that are held and last, by their places; none of those that have no result.
+
+        Raises:
+            errors.Invalid: a document is no JSON, or one of the scripts fails.
+            errors.TooLarge: they take more than a moment, or more than one of them may.
+        """
+        for document in documents:
+            _one_value(document)
+        asked = [{"script": one.script.name, "document": one.document, "beside": one.beside} for one in questions]
+        content = b'{"input":{"documents":[%b],"questions":%b}}' % (b",".join(documents), json.dumps(asked).encode())
+        said = await self._asked(f"{_TOGETHER.replace('.', '/')}/answers", content, min(_MOMENT, self._limits.seconds))
+        return {int(place): result for place, result in said["result"].items()}
 
     async def end(self) -> None:
         """End it, and take away what it left."""
@@ -215,17 +244,20 @@ class Server:
         if answer.status != http.HTTPStatus.OK:
             raise errors.Invalid(f"OPA does not take the script: {answer.complaint}")
 
-    async def _sent(self, method: str, place: str, content: bytes = b"", kind: str = "text/plain") -> "_Answer":
+    async def _sent(
+        self, method: str, place: str, content: bytes = b"", kind: str = "text/plain", *, seconds: float = 0
+    ) -> "_Answer":
         """One exchange, within the limits; the process is ended where it does not keep them."""
+        seconds = seconds or self._limits.seconds
         headers = {"content-type": kind, "accept-encoding": "identity"}
         body = io.BytesIO(content) if content else None  # sent in pieces: a large document does not hold the loop
         try:
-            async with asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout(seconds):
                 async with self._client.request(method, place, data=body, headers=headers) as answer:
                     return _Answer(answer.status, await self._read(answer))
         except TimeoutError as exc:
             await self.end()
-            raise errors.TooLarge(f"took longer than {self._limits.seconds:g} seconds", fix=_CHEAPER) from exc
+            raise errors.TooLarge(f"took longer than {seconds:g} seconds", fix=_CHEAPER) from exc
         except aiohttp.ClientError as exc:
             words = await self._last_words()
             await self.end()
@@ -262,16 +294,48 @@ class Server:
 def _answering(script: rego.Compiled) -> str:
     """The question as a script: the result, where input is the document and what lies beside it, now or at a time.
 
-    What the document itself has of these names is taken out first: a union of objects goes into them, and would leave
-    there what the document adds.
+    One of a script that lasts can be asked together with others (`_JOINING`): there the document is sent along.
     """
-    document = "object.remove(data.documents[input.document], object.keys(input.beside))"
-    shown = f"object.union({document}, input.beside)"
-    asked = f"{rego.path(script.result)} with input as {shown}"
+    asked = _shown(script, "data.documents[input.document]")
     if script.sends:
         asked += " with data.avouch.gateway as input.gateway"
+    joined = f"joined := said if {{ said := {_shown(script, 'input.content')} }}\n" if script.lasting else ""
     return (
         f"package {_ANSWERS}.{script.name}\n\n"
         f"answer := said if {{ not input.now; said := {asked} }}\n"
-        f"answer := said if {{ input.now; said := {asked} with time.now_ns as input.now }}\n"
+        f"answer := said if {{ input.now; said := {asked} with time.now_ns as input.now }}\n{joined}"
     )
+
+
+def _shown(script: rego.Compiled, document: str) -> str:
+    """The result of a script for a document and what lies beside it.
+
+    What the document itself has of these names is taken out first: a union of objects goes into them, and would leave
+    there what the document adds.
+    """
+    bare = f"object.remove({document}, object.keys(input.beside))"
+    return f"{rego.path(script.result)} with input as object.union({bare}, input.beside)"
+
+
+_JOINING = f"""\
+package {_TOGETHER}
+
+answers := {{place: said |
+    some place, asked in input.questions
+    shown := {{"content": input.documents[asked.document], "beside": asked.beside}}
+    said := data.{_ANSWERS}[asked.script].joined with input as shown
+}}
+"""
+"""Many questions as one: whose script has no result is left out, and one that fails fails them all."""
+
+
+def _one_value(document: bytes) -> None:
+    """Raises errors.Invalid: it is not one JSON value, and would be read as questions of others."""
+    try:
+        json.loads(document.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError) as exc:
+        raise errors.Invalid(f"the document is no JSON: {exc}"[:_WORDS]) from exc
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -82,6 +82,46 @@ class Engine(Compiler, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """A question that is asked before somebody needs its answer.
+
+    Attributes:
+        document: what is asked about, as JSON.
+        script: one that lasts.
+        beside: more fields, beside those of the document.
+    """
+
+    document: bytes
+    script: rego.Compiled
+    beside: Mapping[str, Any]
+
+
+class Joining(Engine, Protocol):
+    """An engine that can be asked many questions by one request."""
+
+    async def together(self, tenant: str, asked: Sequence[Ahead]) -> Mapping[int, Any]:
+        """The results by the places of the questions; none of those that have no result.
+
+        Raises:
+            errors.Invalid: one of them fails; which one is not said.
+            errors.TooLarge: all together take more than one may alone, or longer than a moment.
+            errors.Unavailable: the engine cannot answer now.
+        """
+        ...
+
+
+class Memory(Protocol):
+    """What remembers answers."""
+
+    async def foresee(self, tenant: str, asked: Sequence[Ahead]) -> None:
+        """Have answers remembered, so that nobody waits for the engine who asks for them next.
+
+        What cannot be asked in this way is asked when it is needed, as if nobody had foreseen it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """What is judged.
 

@@ -1,7 +1,7 @@
 """`avouch worker`: judges runs, also past ones anew, delivers verdicts, fetches policies. Replicas share the queue.
 
-Judging in batches, judging alone what needs more than the database, and delivering have loops and slots of their own:
-none of them waits for another.
+Judging in batches, judging what needs more than the database, a few runs of one namespace at a time, and delivering
+have loops and slots of their own: none of them waits for another.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ from avouch.integrations import registry
 from avouch.kube import connection, secrets
 from avouch.oci import client
 from avouch.opa import engine, launching, memo, program
-from avouch.policy import evaluation
 from avouch.processes import (
     artifact_reading,
     health,
@@ -62,7 +61,7 @@ from avouch.store import policyexceptions as exception_store
 _log = logging.getLogger(__name__)
 
 _BATCHES = 2  # batches at once: while one is written, the next is judged
-_ALONE = 6  # runs at once that need the bytes of artifacts
+_OUTSIDE = 6  # namespaces at once, some of them twice, whose runs need bytes of artifacts, or policies
 _REST = 0.1  # seconds after a batch that was not full: verdicts that are due meanwhile share a transaction
 _POLL = 2.0  # seconds between looks for jobs that no NOTIFY tells of: those that are due now, or taken up again
 _PAUSE = 2.0  # seconds before another try where the database does not answer
@@ -73,7 +72,9 @@ _DELETING = 5.0  # seconds between looks at what is to be deleted
 _RESTING = 15.0  # seconds between looks for reader processes that nobody needs any more
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
 _GRACE = 20.0  # seconds after SIGTERM for what is being judged or delivered
-_CONNECTIONS = 14  # to the database: two for each batch, one for each run judged alone, the rest for the other loops
+_CONNECTIONS = (
+    14  # to the database: two for each batch, one for each few runs outside of them, the rest for the other loops
+)
 
 Step = Callable[[], Awaitable[bool]]
 """One piece of work; True where there may be more."""
@@ -89,7 +90,7 @@ class Adapters:
     ledger: delivery_store.Deliveries
     content: artifacts.Content
     readers: pool.Readers
-    engine: evaluation.Engine
+    engine: memo.Remembering
     pins: policies.Pins
     web: webfiles.WebFiles
     integrations: Mapping[str, delivery_model.Integration]
@@ -113,6 +114,7 @@ class Adapters:
                 self.content,
                 self.readers,
                 pins=self.pins,
+                memory=self.engine,
             ),
         )
 
@@ -147,7 +149,8 @@ class Loops:
     adapters: Adapters
     stop: asyncio.Event
     batches: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_BATCHES)])
-    alone: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_ALONE)])
+    outside: list[asyncio.Event] = field(default_factory=lambda: [asyncio.Event() for _ in range(_OUTSIDE)])
+    idle: set[asyncio.Event] = field(default_factory=set)  # of loops that found nothing
 
     def queued(self) -> None:
         """Wake the loops: something may be due."""
@@ -155,13 +158,13 @@ class Loops:
 
     def end(self) -> None:
         """Wake every loop, so that it sees that it has to end."""
-        for event in (*self.batches, *self.alone):
+        for event in (*self.batches, *self.outside):
             event.set()
 
     async def run(self) -> None:
         """Judge until `stop`."""
         async with asyncio.TaskGroup() as tasks:
-            for slots, step in ((self.batches, self._batch), (self.alone, self._one)):
+            for slots, step in ((self.batches, self._batch), (self.outside, self._few)):
                 for at, event in enumerate(slots):
                     tasks.create_task(self._repeat(event, functools.partial(step, at), _POLL if at == 0 else None))
 
@@ -169,18 +172,21 @@ class Loops:
         outcomes = await self._timed(self.adapters.judging().batch)
         if len(outcomes) == judge.BATCH:
             _wake_next(self.batches, at)
-        if any(isinstance(one, judging.Alone) for one in outcomes):
-            for event in self.alone:
-                event.set()
+        if any(isinstance(one, judging.Outside) for one in outcomes):
+            self._wake_idle(self.outside)
         if 0 < len(outcomes) < judge.BATCH and not self.stop.is_set():
             await asyncio.sleep(_REST)
         return bool(outcomes)
 
-    async def _one(self, at: int) -> bool:
-        outcomes = await self._timed(self.adapters.judging().one)
-        if outcomes:
-            _wake_next(self.alone, at)
-        return bool(outcomes)
+    async def _few(self, _at: int) -> bool:
+        few = functools.partial(self.adapters.judging().few, taken=lambda: self._wake_idle(self.outside))
+        return bool(await self._timed(few))
+
+    def _wake_idle(self, slots: Sequence[asyncio.Event]) -> None:
+        """Have one loop look, which wakes the next one if it finds something; where each of them works, all of them."""
+        idle = next((one for one in slots if one in self.idle and not one.is_set()), None)
+        for event in slots if idle is None else (idle,):
+            event.set()
 
     async def _timed(self, judge: Callable[[], Awaitable[Sequence[judging.Outcome]]]) -> Sequence[judging.Outcome]:
         started = time.monotonic()
@@ -200,9 +206,11 @@ class Loops:
         while not self.stop.is_set():
             wake.clear()
             if not await _tried("judging", step) and not self.stop.is_set():
+                self.idle.add(wake)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(poll):
                         await wake.wait()
+                self.idle.discard(wake)
 
 
 def _wake_next(slots: Sequence[asyncio.Event], at: int) -> None:

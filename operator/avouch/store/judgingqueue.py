@@ -9,15 +9,17 @@ run with such a count is judged alone.
 What many bytes were claimed of is judged alone, too: a batch holds the rows of others. Of two deaths over one run, the
 second may still be a neighbour's fault; from then on a worker judges it without neighbours.
 
-What is judged alone is marked `doing` under a worker whose heartbeat is fresh, as procrastinate does it: workers of the
-version before this one take over from us and we from them.
+What is judged outside of batches is marked `doing` under a worker whose heartbeat is fresh, as procrastinate does it:
+workers of the version before this one take over from us and we from them. Runs that only need documents or policies
+(priority -1) are taken a few at a time, all of one namespace, which has a share of the worker; those that a batch could
+not hold (-2), and those over which a worker died, one at a time.
 """
 
 import asyncio
 import contextlib
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -45,20 +47,30 @@ _TAKE = (
     "SELECT j.id, (j.args ->> 'run_id')::uuid AS run_id FROM procrastinate_jobs j"  # noqa: S608 - constants only
     f" WHERE {_DUE} AND j.attempts = 0 AND j.priority >= 0 {_ORDER} LIMIT %(limit)s FOR UPDATE SKIP LOCKED"
 )
-_SHARE = 2  # runs of one namespace that a worker judges alone at once: the bytes of a tenant may take long to read
+_OUTSIDE, _ALONE = -1, -2  # priorities of what leaves the batches: some at a time, and one at a time
+_SHARE = 2  # times that a worker may hold a few runs of one namespace: bytes and policies of a tenant may take long
 _SUSPECT = 2  # deaths over a run, from which on nothing else is judged alone beside it
-_TAKE_ONE = (
-    "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s WHERE id = (SELECT j.id"  # noqa: S608 - constants only
+_NEXT = (
+    "SELECT j.id, (j.args ->> 'run_id')::uuid AS run_id, j.attempts, j.priority,"  # noqa: S608 - constants only
+    " (SELECT namespace_uid FROM runs r WHERE r.id = (j.args ->> 'run_id')::uuid) AS namespace"
     f" FROM procrastinate_jobs j WHERE {_DUE} AND (j.attempts > 0 OR j.priority < 0)"
     " AND (cardinality(%(full)s::text[]) = 0 OR NOT EXISTS (SELECT FROM runs r"
     "  WHERE r.id = (j.args ->> 'run_id')::uuid AND r.namespace_uid = ANY(%(full)s::text[])))"
     f" ORDER BY j.attempts >= {_SUSPECT} DESC, coalesce(j.scheduled_at, '-infinity'), j.id"
-    f" LIMIT 1 FOR UPDATE SKIP LOCKED) AND (attempts < {_SUSPECT} OR %(idle)s)"
-    " RETURNING id, (args ->> 'run_id')::uuid AS run_id, attempts,"
-    " (SELECT namespace_uid FROM runs r WHERE r.id = (args ->> 'run_id')::uuid) AS namespace"
+    " LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
+_BESIDE = (
+    "SELECT j.id, r.id AS run_id FROM procrastinate_jobs j JOIN runs r ON r.id = (j.args ->> 'run_id')::uuid"  # noqa: S608 - constants only
+    f" WHERE {_DUE} AND j.attempts = 0 AND j.priority = {_OUTSIDE} AND r.namespace_uid = %(namespace)s"
+    f" AND j.id <> %(first)s {_ORDER} LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED"
+)
+_MARK = "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s WHERE id = ANY(%(ids)b)"
 # Whoever changes a run holds its row and may be about to queue it: such a run is left for the next batch.
-_HOLD = "SELECT id FROM runs WHERE id = ANY(%(ids)b) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+# Those that have policies are not even read: in a text of JSON, no value has these characters one after the other.
+_HOLD = (
+    "SELECT id, plan LIKE '%%\"has_policies\":true%%' AS policies FROM runs WHERE id = ANY(%(ids)b)"
+    " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+)
 _NUMBER = f"SELECT n, pg_advisory_xact_lock({_LOCK.format('n')}) FROM nextval('judging_batches_id_seq') AS n"  # noqa: S608 - constants only
 _RECORD = "INSERT INTO judging_batches (id, runs) VALUES (%(id)s, %(runs)b)"
 _FORGET = "DELETE FROM judging_batches WHERE id = %(id)s"
@@ -85,14 +97,17 @@ _CLAIMED = (
     f" WHERE c.run_id = ANY(%(ids)b) AND (r.finished_at IS NOT NULL OR r.subject_kind = '{runs.EXTERNAL}') GROUP BY 1"
 )
 _LIGHT = 1024 * 1024  # bytes of one run's claims that a batch reads and verifies: 50 as they are
+_TOGETHER = 4 * _LIGHT  # bytes of the claims of all runs that are taken together outside of a batch
 _ATTACHMENTS = "SELECT * FROM attachments WHERE namespace = ANY(%(namespaces)s) ORDER BY namespace, name"
 _END = "DELETE FROM procrastinate_jobs WHERE id = ANY(%(ids)b)"
 _PUT_OFF = (
     "UPDATE procrastinate_jobs j SET scheduled_at = i.at"
     " FROM unnest(%(ids)b::bigint[], %(at)s::timestamptz[]) AS i(id, at) WHERE j.id = i.id"
 )
-_ISOLATE = "UPDATE procrastinate_jobs SET priority = -1 WHERE id = ANY(%(ids)b)"
-_ISOLATE_RUNS = "UPDATE procrastinate_jobs SET priority = -1 WHERE queueing_lock = ANY(%(locks)s) AND status = 'todo'"
+_LEAVES = "UPDATE procrastinate_jobs SET priority = %(priority)s WHERE id = ANY(%(ids)b)"
+_ISOLATE_RUNS = (
+    f"UPDATE procrastinate_jobs SET priority = {_ALONE} WHERE queueing_lock = ANY(%(locks)s) AND status = 'todo'"  # noqa: S608 - constants only
+)
 _REGISTER = "INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id"
 _BEAT = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s"
 _UNREGISTER = "DELETE FROM procrastinate_workers WHERE id = %(worker)s"
@@ -128,37 +143,51 @@ class _Batch:
     async def settle(self, outcomes: Sequence[judging.Outcome]) -> None:
         """Part of the transaction that leaving the batch commits."""
         later = [one for one in outcomes if isinstance(one, judging.Later)]
-        alone = [one.run_id for one in outcomes if isinstance(one, judging.Alone)]
-        kept = {one.run_id for one in later} | set(alone)
+        outside = [one.run_id for one in outcomes if isinstance(one, judging.Outside)]
+        kept = {one.run_id for one in later} | set(outside)
         ended = [self.jobs[one.run_id] for one in outcomes if one.run_id not in kept]
         if ended:
             await self.connection.exec_driver_sql(_END, {"ids": ended})
         if later:
             times = {"ids": [self.jobs[one.run_id] for one in later], "at": [one.at for one in later]}
             await self.connection.exec_driver_sql(_PUT_OFF, times)
-        if alone:
-            await self.connection.exec_driver_sql(_ISOLATE, {"ids": [self.jobs[run_id] for run_id in alone]})
+        if outside:
+            leaving = {"ids": [self.jobs[run_id] for run_id in outside], "priority": _OUTSIDE}
+            await self.connection.exec_driver_sql(_LEAVES, leaving)
         await verdicts.write(self.connection, _decided(outcomes))
 
 
 @dataclass(slots=True)
-class _One:
-    """Implements `judging.Work` over one job that is marked as ours; each `settle` is a transaction."""
+class _Few:
+    """Implements `judging.Work` over jobs that are marked as ours; each `settle` ends some of them."""
 
     database: database.Database
-    job: int
+    jobs: Mapping[uuid.UUID, int]
     taken: judging.Taken
-    settled: bool = False
+    held: set[int]
 
     async def settle(self, outcomes: Sequence[judging.Outcome]) -> None:
-        """End the job; a later one is a new job."""
-        async with self.database.transaction() as connection:
-            await connection.exec_driver_sql(_END, {"ids": [self.job]})
-            for one in outcomes:
-                if isinstance(one, judging.Later):
+        """End the jobs of these runs; a later one is a new job.
+
+        Those have a transaction of their own: who waits for a queued job may hold the row of a run that is decided.
+        """
+        later = [one for one in outcomes if isinstance(one, judging.Later)]
+        now = [one for one in outcomes if not isinstance(one, judging.Later)]
+        if now:
+            async with self._ending(now) as connection:
+                await verdicts.write(connection, _decided(now))
+        if later:
+            async with self._ending(later) as connection:
+                for one in sorted(later, key=lambda one: one.run_id):
                     await jobs.judge(connection, one.run_id, one.at)
-            await verdicts.write(connection, _decided(outcomes))
-        self.settled = True
+
+    @contextlib.asynccontextmanager
+    async def _ending(self, outcomes: Sequence[judging.Outcome]) -> AsyncIterator[AsyncConnection]:
+        ended = [self.jobs[one.run_id] for one in outcomes]
+        async with self.database.transaction() as connection:
+            await connection.exec_driver_sql(_END, {"ids": ended})
+            yield connection
+        self.held.difference_update(ended)
 
 
 @dataclass(slots=True)
@@ -168,7 +197,8 @@ class Queue:
     database: database.Database
     seconds: float = 30
     _worker: int | None = None
-    _held: dict[int, str] = field(default_factory=dict)  # jobs, and the namespaces of their runs
+    _held: set[int] = field(default_factory=set)  # jobs
+    _slots: Counter[str] = field(default_factory=Counter)  # how often a few of a namespace are held
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _suspect: bool = False  # one of them killed workers before: it has no neighbours
 
@@ -189,54 +219,82 @@ class Queue:
             await connection.exec_driver_sql(_FORGET, {"id": number})
 
     async def _held_batch(self, connection: AsyncConnection, found: dict[uuid.UUID, int]) -> _Batch:
-        held = {row.id for row in await connection.exec_driver_sql(_HOLD, {"ids": list(found)})}
-        claimed = await _claimed(connection, found)
+        held = {row.id: row.policies for row in await connection.exec_driver_sql(_HOLD, {"ids": list(found)})}
+        outside = frozenset(run_id for run_id, policies in held.items() if policies)
+        claimed = await _claimed(connection, found.keys() - outside)
         heavy = {run_id for run_id, size in claimed.items() if size > _LIGHT}
         if heavy:
-            await connection.exec_driver_sql(_ISOLATE, {"ids": [found[run_id] for run_id in heavy]})
-        records = await _records(connection, found.keys() - heavy, claimed.keys() - heavy)
-        known = heavy | {record.run.id for record in records}
+            leaving = {"ids": [found[run_id] for run_id in heavy], "priority": _ALONE}
+            await connection.exec_driver_sql(_LEAVES, leaving)
+        records = await _records(connection, found.keys() - heavy - outside, claimed.keys() - heavy)
+        known = heavy | outside | {record.run.id for record in records}
         gone = [job for run_id, job in found.items() if run_id not in known]
         if gone:  # runs that retention deleted, or that are judged
             await connection.exec_driver_sql(_END, {"ids": gone})
-        return _Batch(connection, found, await _taken(connection, records, held))
+        taken = await _taken(connection, records, held.keys() - outside)
+        return _Batch(connection, found, replace(taken, outside=outside))
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[judging.Work]:
-        """Take one job that is judged alone. A job that is not settled here is queued again."""
-        found = await self._taken_one()
+    async def few(self, limit: int) -> AsyncIterator[judging.Work]:
+        """Take jobs that are not for a batch, of one namespace. Those that are not settled here are queued again."""
+        found = await self._taken_few(limit)
         if found is None:
-            yield _One(self.database, 0, judging.Taken())
+            yield _Few(self.database, {}, judging.Taken(), self._held)
             return
         try:
-            async with self.database.snapshot() as connection:
-                # What ended workers again and again may do so by being read.
-                bare = found.attempts >= judging.CRASHES
-                claimed = () if bare else await _claimed(connection, [found.run_id])
-                records = await _records(connection, [found.run_id], claimed, bare=bare)
-                taken = await _taken(connection, records, {found.run_id}, found.attempts)
-            work = _One(self.database, found.id, taken)
-            if not taken.records:
-                await work.settle([judging.Settled(found.run_id)])
+            work = await self._work(found)
+            if gone := found.jobs.keys() - {record.run.id for record in work.taken.records}:
+                await work.settle([judging.Settled(run_id) for run_id in gone])
             yield work
         finally:
-            self._held.pop(found.id, None)
+            self._held.difference_update(found.jobs.values())
+            self._slots[found.namespace] -= 1
             self._suspect = False  # one that was had no neighbours
 
-    async def _taken_one(self) -> "sa.Row[Any] | None":
-        """Mark one job as ours; none beside one that is suspect."""
+    async def _work(self, found: "_Found") -> _Few:
+        run_ids = list(found.jobs)
+        async with self.database.snapshot() as connection:
+            # What ended workers again and again may do so by being read.
+            bare = found.crashes >= judging.CRASHES
+            claimed = () if bare else await _claimed(connection, run_ids)
+            records = await _records(connection, run_ids, claimed, bare=bare)
+            order = {run_id: at for at, run_id in enumerate(run_ids)}
+            records = sorted(records, key=lambda record: order[record.run.id])
+            taken = await _taken(connection, records, set(run_ids), found.crashes)
+        return _Few(self.database, found.jobs, taken, self._held)
+
+    async def _taken_few(self, limit: int) -> "_Found | None":
+        """Mark jobs as ours; none beside one that is suspect."""
         worker = await self._registered()
-        async with self._taking, self.database.statements() as connection:
+        async with self._taking:
             if self._suspect:
                 return None
-            held = Counter(self._held.values())
-            full = [namespace for namespace, count in held.items() if count >= _SHARE]
-            asked = {"worker": worker, "idle": not self._held, "full": full}
-            found = (await connection.exec_driver_sql(_TAKE_ONE, asked)).first()
-            if found is not None:
-                self._held[found.id] = found.namespace or ""
-                self._suspect = found.attempts >= _SUSPECT
+            found = None
+            try:
+                async with self.database.transaction() as connection:
+                    found = await self._chosen(connection, limit)
+                    if found is None:
+                        return None
+                    self._held.update(found.jobs.values())  # before COMMIT: what is marked and not held is taken over
+                    marked = {"worker": worker, "ids": list(found.jobs.values())}
+                    await connection.exec_driver_sql(_MARK, marked)
+            except BaseException:
+                self._held.difference_update(found.jobs.values() if found else ())
+                raise
+            self._slots[found.namespace] += 1
+            self._suspect = found.crashes >= _SUSPECT
         return found
+
+    async def _chosen(self, connection: AsyncConnection, limit: int) -> "_Found | None":
+        """The job whose turn it is, and others that may be taken with it."""
+        full = [namespace for namespace, count in self._slots.items() if count >= _SHARE]
+        first = (await connection.exec_driver_sql(_NEXT, {"full": full})).first()
+        if first is None or (first.attempts >= _SUSPECT and self._held):
+            return None
+        found = {first.run_id: first.id}
+        if not first.attempts and first.priority == _OUTSIDE:
+            found |= await _beside(connection, first, limit - 1)
+        return _Found(found, first.namespace or "", first.attempts)
 
     async def isolate(self, run_ids: Sequence[uuid.UUID]) -> None:
         """Have these runs judged one by one from now on."""
@@ -278,6 +336,31 @@ class Queue:
 async def read(connection: AsyncConnection, run_ids: Sequence[uuid.UUID]) -> Sequence[judging.Record]:
     """The whole records of these runs, as far as there are any."""
     return await _records(connection, run_ids, run_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Jobs by their runs, which are of one namespace, and how many workers died over them."""
+
+    jobs: Mapping[uuid.UUID, int]
+    namespace: str
+    crashes: int
+
+
+async def _beside(connection: AsyncConnection, first: "sa.Row[Any]", limit: int) -> dict[uuid.UUID, int]:
+    """Jobs that can be taken with this one: of its namespace, as many as their claims leave room for."""
+    if limit < 1 or not first.namespace:
+        return {}
+    asked = {"namespace": first.namespace, "first": first.id, "limit": limit}
+    others = {row.run_id: row.id for row in await connection.exec_driver_sql(_BESIDE, asked)}
+    claimed = await _claimed(connection, [first.run_id, *others])
+    room, kept = _TOGETHER - claimed.get(first.run_id, 0), dict[uuid.UUID, int]()
+    for run_id, job in others.items():
+        room -= claimed.get(run_id, 0)
+        if room < 0:
+            break
+        kept[run_id] = job
+    return kept
 
 
 async def _claimed(connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
@@ -327,7 +410,7 @@ def _external(row: "sa.Row[Any]") -> external.ExternalPart | None:
 
 
 async def _taken(
-    connection: AsyncConnection, records: Iterable[judging.Record], held: set[uuid.UUID], crashes: int = 0
+    connection: AsyncConnection, records: Iterable[judging.Record], held: Set[uuid.UUID], crashes: int = 0
 ) -> judging.Taken:
     """What judging is given: the held ones of these records, and the attachments of their namespaces."""
     mine = tuple(replace(record, crashes=crashes) for record in records if record.run.id in held)

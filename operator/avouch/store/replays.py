@@ -24,16 +24,20 @@ _ASK = (
 # Two workers never take two of one namespace: they choose one after the other.
 _IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('avouch.replays', 0))"
 _WAITING = 32  # runs that may be due: as many as one batch of judging takes
+_DUE = "j.queue_name = 'judge' AND j.status = 'todo' AND coalesce(j.scheduled_at, '-infinity') <= now()"
+# Of others' runs those count that batches take, which are judged in no time: whose evidence and policies take long
+# keeps his own replays waiting, and nobody else's.
 _BUSY = (
-    "EXISTS (SELECT FROM procrastinate_jobs j WHERE j.queue_name = 'judge' AND j.status = 'todo'"
-    f" AND coalesce(j.scheduled_at, '-infinity') <= now() OFFSET {_WAITING})"
+    f"(EXISTS (SELECT FROM procrastinate_jobs j WHERE {_DUE} AND j.priority >= 0 OFFSET {_WAITING})"  # noqa: S608 - constants only
+    f" OR EXISTS (SELECT FROM procrastinate_jobs j JOIN runs d ON d.id = (j.args ->> 'run_id')::uuid WHERE {_DUE}"
+    f"  AND j.priority < 0 AND d.namespace_uid = replays.namespace_uid OFFSET {_WAITING}))"
 )
 # The oldest of a namespace, and of namespaces any: one that changes many Contracts has no more turns than another.
 _TAKE = (
     "UPDATE replays SET tries = tries + 1, leased_until = now() + %(lease)s WHERE (namespace_uid, name) = ("  # noqa: S608 - constants only
     " SELECT namespace_uid, name FROM (SELECT DISTINCT ON (r.namespace_uid) r.namespace_uid, r.name FROM replays r"
     "  JOIN namespaces n ON n.name = r.namespace AND n.uid = r.namespace_uid"
-    f"  WHERE r.done_at IS NULL AND r.tries < {replays.TRIES} AND NOT {_BUSY}"
+    f"  WHERE r.done_at IS NULL AND r.tries < {replays.TRIES} AND NOT {_BUSY.replace('replays.', 'r.')}"
     "   AND NOT EXISTS (SELECT FROM replays o WHERE o.namespace_uid = r.namespace_uid AND o.leased_until > now())"
     "  ORDER BY r.namespace_uid, r.asked_at, r.name) oldest ORDER BY random() LIMIT 1)"
     " RETURNING namespace, namespace_uid, name, revision, asked_at"

@@ -15,7 +15,7 @@ from avouch.controlplane.model import judging as judging_model
 from avouch.processes import worker, workermetrics
 
 SETTLED = judging_model.Settled(uuid.UUID(int=1))
-ALONE = judging_model.Alone(uuid.UUID(int=2))
+OUTSIDE = judging_model.Outside(uuid.UUID(int=2))
 FULL = [SETTLED] * judge.BATCH
 
 
@@ -25,9 +25,9 @@ class Work:
     def __init__(self, *batches: Sequence[judging_model.Outcome] | Exception) -> None:
         self.batches = list(batches)
         self.singles = 0
-        self.looks = {"batch": 0, "one": 0}
-        self.at_once = {"batch": 0, "one": 0}
-        self.most = {"batch": 0, "one": 0}
+        self.looks = {"batch": 0, "few": 0}
+        self.at_once = {"batch": 0, "few": 0}
+        self.most = {"batch": 0, "few": 0}
 
     def judging(self) -> "Work":
         return self
@@ -38,10 +38,12 @@ class Work:
             raise found
         return await self._looked("batch", found)
 
-    async def one(self) -> Sequence[judging_model.Outcome]:
-        taken = min(self.singles, 1)
-        self.singles -= taken
-        return await self._looked("one", [SETTLED] * taken)
+    async def few(self, taken: Callable[[], None]) -> Sequence[judging_model.Outcome]:
+        found = min(self.singles, 1)
+        self.singles -= found
+        if found:
+            taken()
+        return await self._looked("few", [SETTLED] * found)
 
     async def _looked(self, what: str, found: Sequence[judging_model.Outcome]) -> Sequence[judging_model.Outcome]:
         self.looks[what] += 1
@@ -122,14 +124,14 @@ async def test_what_leaves_a_batch_is_judged_by_as_many_loops_as_there_are() -> 
     work = Work()
 
     async def tell(loops: worker.Loops) -> None:
-        await until(lambda: work.looks["one"] >= len(loops.alone))
+        await until(lambda: work.looks["few"] >= len(loops.outside))
         await asyncio.sleep(0)
-        work.singles, work.batches = 40, [[ALONE]]
+        work.singles, work.batches = 40, [[OUTSIDE]]
         loops.queued()
         await until(lambda: work.singles == 0)
 
     await looping(work, tell)
-    assert work.most["one"] == worker._ALONE
+    assert work.most["few"] == worker._OUTSIDE
 
 
 @pytest.mark.parametrize("failure", [errors.Unavailable("the database is away"), KeyError("a bug")])

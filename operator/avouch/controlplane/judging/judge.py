@@ -1,8 +1,10 @@
 """Judging as an act: take runs from the queue, gather each case, decide, seal, write all of it in one transaction.
 
 1. Runs are judged in batches of one transaction, from what the database holds.
-2. A run whose evidence lies in an artifact store is judged alone, so that no batch waits for bytes; so is one whose
-   batch failed, or over which a worker died.
+2. A run whose evidence lies in an artifact store, or that has policies, is judged outside of batches, so that no batch
+   waits for bytes or scripts: a few of one namespace, one after the other, and what is decided is written together.
+   What their policies can be asked at once is (`policies.Evaluating.foresee`). One whose batch failed, or over which a
+   worker died, has no others beside it.
 3. A run that still cannot be judged gets the verdict Error; what does not answer now puts it off.
 4. What is stored of a run and cannot be read may be of a newer version: it is tried again for a while, then it is
    Error.
@@ -11,8 +13,11 @@
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -28,6 +33,8 @@ from avouch.materials import types as material_types
 _log = logging.getLogger(__name__)
 
 BATCH = 32  # runs in one transaction
+_WRITE = 0.5  # seconds for which what is decided waits for others
+_TURN = 5.0  # seconds after which no other run of a few is begun: those of other namespaces wait
 Judged: TypeAlias = verdicts.Verdict | examination.WaitUntil
 PATIENCE = timedelta(hours=1)  # after a run's end, for what cannot be read: an update of the install takes less
 
@@ -42,6 +49,15 @@ def _age(run: runs.Run, now: datetime) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """A case, what its evidence shows, and what its verdict is as long as no policy was asked."""
+
+    case: examination.Case
+    examined: verdict.Evidence
+    found: Judged
+
+
+@dataclass(frozen=True, slots=True)
 class Judging:
     """The use case, with the ports it needs."""
 
@@ -51,6 +67,7 @@ class Judging:
     trust_root: trust.TrustRoot
     keys: documents.Keys
     evaluating: policies.Evaluating
+    monotonic: Callable[[], float] = time.monotonic
 
     async def batch(self, limit: int = BATCH) -> Sequence[judging.Outcome]:
         """Judge what is due and needs nothing but the database; empty where there is nothing.
@@ -63,45 +80,94 @@ class Judging:
             async with self.queue.batch(limit) as work:
                 taken = work.taken
                 outcomes = [await self._from_rows(record, taken) for record in taken.records]
+                outcomes += [judging.Outside(run_id) for run_id in sorted(taken.outside)]
                 await work.settle(outcomes)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
                 raise
             _log.warning("a batch of %d runs failed, they are judged one by one: %s", len(taken.records), exc)
-            ids = [record.run.id for record in taken.records]
+            ids = [*(record.run.id for record in taken.records), *taken.outside]
             await self.queue.isolate(ids)
-            return [judging.Alone(run_id) for run_id in ids]
+            return [judging.Outside(run_id) for run_id in ids]
         return outcomes
 
-    async def one(self) -> Sequence[judging.Outcome]:
-        """Judge one run that is not for a batch; empty where there is none. Raises errors.Unavailable, as `batch`."""
-        async with self.queue.one() as work:
-            outcomes: Sequence[judging.Outcome]
-            outcomes = [await self._alone(record, work.taken) for record in work.taken.records]
-            if not outcomes:
+    async def few(self, limit: int = BATCH, taken: Callable[[], None] = lambda: None) -> Sequence[judging.Outcome]:
+        """Judge runs that are not for a batch; empty where there is none. Raises errors.Unavailable, as `batch`.
+
+        `taken` is called once there is one, for there may be more.
+        """
+        async with self.queue.few(limit) as work:
+            if not work.taken.records:
                 return ()
-            try:
-                await work.settle(outcomes)
-            except Exception as exc:
-                if isinstance(exc, errors.AvouchError) and exc.retry:
-                    raise
-                outcomes = [self._error(record, work.taken, exc) for record in work.taken.records]
-                outcomes = await self._settle_error(work, outcomes)
-        return outcomes
+            taken()
+            of_these = replace(self, evaluating=self.evaluating.of_few())
+            return await of_these._one_after_the_other(work)
 
-    async def _settle_error(self, work: judging.Work, outcomes: Sequence[judging.Outcome]) -> Sequence[judging.Outcome]:
-        """Write verdicts Error; where even these cannot be written, put them off, less and less often, and say so."""
+    async def _one_after_the_other(self, work: judging.Work) -> Sequence[judging.Outcome]:
+        """(2) Each run is judged as if it were alone: it shares what is looked up, asked and written, and no time."""
+        done: list[judging.Outcome] = []
+        decided: list[tuple[judging.Record, judging.Outcome]] = []
+        began = written = self.monotonic()
+        seen = await self._foreseen(work.taken.records)
+        for record in work.taken.records:
+            now = self.monotonic()
+            if now - written >= _WRITE and decided:
+                done += await self._settled(work, decided)
+                written, decided = now, []
+            if done and now - began >= _TURN:
+                decided.append((record, judging.Later(record.run.id, self.clock.now())))
+            else:
+                decided.append((record, await self._alone(record, work.taken, seen.get(record.run.id))))
+        return [*done, *await self._settled(work, decided)]
+
+    async def _foreseen(self, records: Sequence[judging.Record]) -> Mapping[uuid.UUID, "_Seen"]:
+        """What is seen of some runs, whose policies have been asked what they can be asked at once.
+
+        What fails here is found again when the run itself is judged.
+        """
+        seen, judged = dict[uuid.UUID, _Seen](), []
+        until = self.monotonic() + _WRITE
+        for record in records if len(records) > 1 else ():
+            if self.monotonic() > until:
+                break
+            with contextlib.suppress(Exception):
+                if not _settled(record):
+                    seen[record.run.id] = one = self._look_at(await self.case(record))
+                    if isinstance(one.found, verdicts.Verdict) and _is_to_be_evaluated(one, _ends):
+                        judged.append((one.case, one.found))
+        await self.evaluating.foresee(judged)
+        return seen
+
+    async def _settled(
+        self, work: judging.Work, decided: Sequence[tuple[judging.Record, judging.Outcome]]
+    ) -> Sequence[judging.Outcome]:
+        """Write what is decided; where that fails, each by itself, and what cannot be written is an Error."""
+        outcomes = [outcome for _, outcome in decided]
+        if not outcomes:
+            return ()
         try:
             await work.settle(outcomes)
+        except Exception as exc:
+            if isinstance(exc, errors.AvouchError) and exc.retry:
+                raise
+            if len(decided) == 1:
+                return [await self._settle_error(work, decided[0][0], exc)]
+            _log.warning("%d verdicts could not be written together, each is by itself: %s", len(decided), exc)
+            return [one for each in decided for one in await self._settled(work, [each])]
+        return outcomes
+
+    async def _settle_error(self, work: judging.Work, record: judging.Record, why: Exception) -> judging.Outcome:
+        """Write a verdict Error; where even that cannot be written, put it off, less and less often, and say so."""
+        outcome = self._error(record, work.taken, why)
+        try:
+            await work.settle([outcome])
         except errors.AvouchError as exc:
             if exc.retry:
                 raise
-            now = self.clock.now()
-            ids = ", ".join(str(one.run.id) for one in work.taken.records)
-            _log.error("the verdict Error on run %s cannot be written: %s", ids, exc)
-            outcomes = [judging.Later(one.run.id, next_try(one.run, now), str(exc)) for one in work.taken.records]
-            await work.settle(outcomes)
-        return outcomes
+            _log.error("the verdict Error on run %s cannot be written: %s", record.run.id, exc)
+            outcome = judging.Later(record.run.id, next_try(record.run, self.clock.now()), str(exc))
+            await work.settle([outcome])
+        return outcome
 
     async def _from_rows(self, record: judging.Record, taken: judging.Taken) -> judging.Outcome:
         """Judge without leaving the database. Between two runs, deliveries and health checks have their turn."""
@@ -110,20 +176,21 @@ class Judging:
             return judging.Settled(record.run.id)
         try:
             if _may_hold_documents(record):
-                return judging.Alone(record.run.id)
+                return judging.Outside(record.run.id)
             case = await self.case(record)
             return self._outcome(record, case, verdict.judge(case, self.clock.now()), taken)
         except Exception as exc:
             return self._error(record, taken, exc)
 
-    async def _alone(self, record: judging.Record, taken: judging.Taken) -> judging.Outcome:
+    async def _alone(self, record: judging.Record, taken: judging.Taken, seen: "_Seen | None") -> judging.Outcome:
+        """`seen`: of the run, where it was looked at already."""
         if _settled(record):
             return judging.Settled(record.run.id)
         try:
             if record.crashes >= judging.CRASHES:
                 raise errors.Corrupt(f"{record.crashes} workers stopped while they judged the run")
             # Nothing is fetched for a run that is waited for, or keeps its verdict.
-            case, found = await self.weighed(await self.case(record), _ends)
+            case, found = await self._weighed(seen or self._look_at(await self.case(record)), _ends)
             return self._outcome(record, case, found, taken)
         except Exception as exc:
             if isinstance(exc, errors.AvouchError) and exc.retry:
@@ -142,14 +209,23 @@ class Judging:
             errors.Unavailable: a store, the engine or the database cannot answer now.
             errors.Corrupt: what the run is held to is not kept any more.
         """
-        found = verdict.judge(case, self.clock.now())
-        if counts(case, found) and (looked_at := await self._looked_at(case)):
-            case = replace(case, documents=looked_at)
-            found = verdict.judge(case, self.clock.now())
-        if isinstance(found, verdicts.Verdict) and counts(case, found) and _has_to_be_evaluated(case, found):
+        return await self._weighed(self._look_at(case), counts)
+
+    def _look_at(self, case: examination.Case) -> "_Seen":
+        now = self.clock.now()
+        examined = verdict.examine(case, now)
+        return _Seen(case, examined, verdict.decide(case, examined, now))
+
+    async def _weighed(
+        self, seen: "_Seen", counts: Callable[[examination.Case, Judged], bool]
+    ) -> tuple[examination.Case, Judged]:
+        if counts(seen.case, seen.found) and (looked_at := await self._looked_at(seen.case)):
+            seen = self._look_at(replace(seen.case, documents=looked_at))
+        case, found = seen.case, seen.found
+        if isinstance(found, verdicts.Verdict) and _is_to_be_evaluated(seen, counts):
             case = replace(case, evaluations=await self.evaluating.evaluated(case, found, self.keys))
             case = replace(case, exceptions=await self.evaluating.declared(case))
-            found = verdict.judge(case, self.clock.now())
+            found = verdict.decide(case, seen.examined, self.clock.now())
         return case, found
 
     async def case(self, record: judging.Record) -> examination.Case:
@@ -276,10 +352,12 @@ def _settled(record: judging.Record) -> bool:
     return record.run.finished_at is None and record.external is None
 
 
-def _has_to_be_evaluated(case: examination.Case, found: verdicts.Verdict) -> bool:
+def _is_to_be_evaluated(seen: _Seen, counts: Callable[[examination.Case, Judged], bool]) -> bool:
     """Whether its policies say anything of it: its evidence was looked at, and they were not asked yet."""
-    looked_at = any(one.code == "PoliciesNotEvaluated" for one in found.findings)
-    return case.plan.has_policies and looked_at
+    if not seen.case.plan.has_policies or not isinstance(seen.found, verdicts.Verdict):
+        return False
+    looked_at = any(one.code == "PoliciesNotEvaluated" for one in seen.found.findings)
+    return looked_at and counts(seen.case, seen.found)
 
 
 def _may_hold_documents(record: judging.Record) -> bool:

@@ -5,12 +5,16 @@
 2. A policy that has no result, fails, takes too much or answers what no policy answers has not passed: its status is
    Error. It stops neither the other policies nor the run.
 3. Scripts are those whose digests the revision names, whatever became of the objects since.
+4. Of a few runs of one namespace, what their policies say of values is asked all at once (`foresee`), before the first
+   of them is evaluated. Each is then evaluated as if it were alone, only that what it asks is remembered.
 """
 
+import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,16 +25,21 @@ from avouch.controlplane.judging import documents, examination, run_record
 from avouch.controlplane.model import artifacts, policies, policyexceptions, verdicts
 from avouch.materials import types as material_types
 from avouch.policy import documents as shown_documents
-from avouch.policy import evaluation, finding_types, resolution, scripts
+from avouch.policy import evaluation, finding_types, rego, resolution, scripts
 
 _log = logging.getLogger(__name__)
 
 ALLOWED = 120.0  # seconds for all policies of one run, without those for which it waits until others are done
-EVALUATIONS = 1000  # of one run
+COMPILING = 120.0  # seconds beside those in which its scripts are compiled, once for all runs
+EVALUATIONS = 1000  # of one run; of each policy one more says that it was not evaluated
+_PAUSE = 20  # evaluations between which others have their turn
+_SHOWN = 64 * 1024  # bytes of a value that is asked about together with others
+_FORESEEING = 5.0  # seconds in which it is found out what can be asked together
 VIOLATIONS = 1000  # of one run that its verdict keeps
 _REMEMBERED = 8 * 1024 * 1024  # bytes of what revisions are held to and of their policies, as they are stored
 _MESSAGE = 500  # characters of one message
 _DESCRIPTION = 200  # characters of what an author says of a policy
+_NOTHING: Mapping[str, Any] = {}  # is known of an attestation beside what it says itself
 _FINDING = 2000  # characters of what one says beside its message
 
 
@@ -40,6 +49,7 @@ class Pinned:
 
     owed: owed.Owed
     known: Mapping[str, kind.Policy]
+    scripts: Mapping[str, Sequence[scripts.Script]]
 
 
 Pins = kept.Bounded[str, Pinned]
@@ -53,7 +63,10 @@ def pins() -> Pins:
 
 @dataclass(frozen=True, slots=True)
 class Evaluating:
-    """The use case, with the ports it needs. `pins`: of all runs that one process judges."""
+    """The use case, with the ports it needs.
+
+    `pins`: of all runs that one process judges. `memory`: that of the engine, if it has one.
+    """
 
     recorded: policies.Policies
     exceptions: policyexceptions.Exceptions
@@ -62,6 +75,30 @@ class Evaluating:
     reader: artifacts.Shows
     clock: Callable[[], float] = time.monotonic
     pins: Pins = field(default_factory=pins)
+    memory: evaluation.Memory | None = None
+    begun: "dict[uuid.UUID, _Run]" = field(default_factory=dict)
+    compiled: set[str] = field(default_factory=set)  # scripts
+
+    def of_few(self) -> "Evaluating":
+        """The same for a few runs that are judged together: what a revision owes is read once for all of them."""
+        return replace(self, recorded=_ReadOnce(self.recorded), begun={}, compiled=set())
+
+    async def foresee(self, judged: Sequence[tuple[examination.Case, verdicts.Verdict]]) -> None:
+        """Ask at once what the policies of runs of one namespace say of their values; nothing fails here."""
+        if self.memory is None or len(judged) < 2:
+            return
+        asked: list[evaluation.Ahead] = []
+        until = self.clock() + _FORESEEING
+        for case, verdict in judged:
+            try:
+                run = _Run(self, case, await self._pinned(case), documents.described(case, verdict), until)
+                run.read_record()
+                asked += [one async for one in run.ahead()]
+                self.begun[case.run.id] = run
+            except errors.AvouchError as exc:
+                _log.debug("nothing of run %s is asked together with others: %s", case.run.id, exc)
+            await asyncio.sleep(0)
+        await self.memory.foresee(judged[0][0].run.namespace_uid, asked)
 
     async def evaluated(
         self, case: examination.Case, verdict: verdicts.Verdict, keys: documents.Keys
@@ -72,12 +109,15 @@ class Evaluating:
             errors.Corrupt: what the run is held to is not kept any more.
             errors.Unavailable: the engine, the database or the store cannot answer now.
         """
-        pinned = await self._pinned(case)
-        evaluating = _Run(self, case, pinned, self.clock() + ALLOWED)
-        evaluating.read_record()
-        for found, known in documents.described(case, verdict):
+        evaluating = self.begun.pop(case.run.id, None)
+        if evaluating is None or evaluating.case is not case:
+            evaluating = _Run(self, case, await self._pinned(case), documents.described(case, verdict))
+            evaluating.read_record()
+        evaluating.until = self.clock() + ALLOWED
+        await evaluating.compile()
+        for found, known in evaluating.described:
             await evaluating.judge_material(found, known)
-        if any(one.attestation for one in pinned.owed.policies):
+        if any(one.attestation for one in evaluating.pinned.owed.policies):
             so_far = replace(verdict, evaluations=tuple(evaluating.said))
             await evaluating.judge_attestation(documents.attested(case, so_far, keys))
         return _kept(evaluating.said)
@@ -107,7 +147,8 @@ class Evaluating:
         stored = await self.recorded.documents(wanted)
         if missing := sorted(wanted - stored.keys()):
             raise errors.Corrupt(f"policy {missing[0]} is not kept any more")
-        pinned = Pinned(found, {one: resolution.policy_of(text) for one, text in stored.items()})
+        named = {one: resolution.policy_of(text) for one, text in stored.items()}
+        pinned = Pinned(found, named, {one: scripts.of(policy.spec) for one, policy in named.items()})
         self.pins.keep(digest, pinned, len(form) + sum(map(len, stored.values())))
         return pinned
 
@@ -119,11 +160,14 @@ class _Run:
     use: Evaluating
     case: examination.Case
     pinned: Pinned
-    until: float
+    described: Sequence[tuple[verdicts.JudgedMaterial, Mapping[str, Any]]]
+    until: float = 0.0
+    questions: dict[tuple[int, int], evaluation.Question] = field(default_factory=dict)
     said: list[policies.Evaluation] = field(default_factory=list)
     allowance: artifacts.Allowance = field(default_factory=artifacts.Allowance)
     beside: Mapping[str, Any] = field(default_factory=dict)  # every document: the record of the run
     unshown: str = ""  # why that record cannot be shown
+    refused: set[int] = field(default_factory=set)  # places of policies that were asked too often
 
     def read_record(self) -> None:
         """Read once what stands beside every document; where it cannot be shown, no policy is evaluated."""
@@ -132,13 +176,55 @@ class _Run:
         except errors.TooLarge as exc:
             self.unshown = str(exc)
 
-    async def judge_material(self, found: verdicts.JudgedMaterial, known: Mapping[str, Any]) -> None:
-        judging = [
+    async def compile(self) -> None:
+        """Have scripts compiled before the time of the run begins; they are remembered, and so is what fails."""
+        began = self.use.clock()
+        sources = dict.fromkeys(one.embedded for each in self.pinned.owed.policies for one in self._scripts(each))
+        for source in (one for one in sources if one and one not in self.use.compiled):
+            if self.use.clock() - began > COMPILING:
+                break
+            try:
+                await self.use.engine.compiled(source)
+            except errors.AvouchError as exc:
+                if exc.retry:
+                    raise
+            self.use.compiled.add(source)
+        self.until += min(self.use.clock() - began, COMPILING)
+
+    async def ahead(self) -> AsyncIterator[evaluation.Ahead]:
+        """What its policies are going to be asked about its values, as far as their scripts are compiled."""
+        count = 0
+        for found, known in self.described:
+            if found.type not in material_types.VALUE_TYPES or len(found.value) > _SHOWN or self.unshown:
+                continue
+            document = await self._shown(found)
+            for one in self._judging(found):
+                count += 1
+                if count > EVALUATIONS or self.use.clock() > self.until:
+                    return
+                question = self._question(one, known)
+                for script in _of_type(self._scripts(one), found.type):
+                    made = await self.use.engine.compiled(script.embedded)
+                    if isinstance(made, rego.Compiled):
+                        yield evaluation.Ahead(document, made, question.beside)
+
+    def _question(self, one: owed.Bound, known: Mapping[str, Any]) -> evaluation.Question:
+        """What a policy is asked; `known`: of the material, one of those that are described. Raises errors.Invalid."""
+        key = id(one), id(known)
+        if (found := self.questions.get(key)) is None:
+            found, _ = evaluation.question(self.pinned.known[one.digest], dict(one.inputs), known, self.beside)
+            self.questions[key] = found
+        return found
+
+    def _judging(self, found: verdicts.JudgedMaterial) -> Sequence[owed.Bound]:
+        return [
             one
             for one in self.pinned.owed.policies
             if one.judges(found.name, found.type) and _of_type(self._scripts(one), found.type)
         ]
-        if judging:
+
+    async def judge_material(self, found: verdicts.JudgedMaterial, known: Mapping[str, Any]) -> None:
+        if judging := self._judging(found):
             about = _About(found.name, found.digest, found.type)
             await self._judge(judging, about, known, lambda: self._shown(found))
 
@@ -149,7 +235,7 @@ class _Run:
             return statement
 
         about = _About("", str(digests.of_bytes(statement)), scripts.ATTESTATION)
-        await self._judge(judging, about, {}, shown)
+        await self._judge(judging, about, _NOTHING, shown)
 
     async def _judge(
         self,
@@ -164,18 +250,31 @@ class _Run:
         except errors.AvouchError as exc:
             if exc.retry:
                 raise
-            self.said += [self._failed(one, about, str(exc)) for one in judging]
+            self.said += [self._failed(one, about, str(exc)) for one in judging if not self._refuses(one, about)]
             return
         async with self.use.engine.document(self.case.run.namespace_uid, document) as asked:
             for one in judging:
-                self.said.append(await self._said(one, about, known, asked))
+                if len(self.said) % _PAUSE == 0:
+                    await asyncio.sleep(0)  # what is remembered is answered without one
+                if not self._refuses(one, about):
+                    self.said.append(await self._said(one, about, known, asked))
             self.until += asked.waited  # others took that time
+
+    def _refuses(self, one: owed.Bound, about: "_About") -> bool:
+        """Whether the run has as many evaluations as it may: what each policy leaves out is said once."""
+        if len(self.said) < EVALUATIONS:
+            return False
+        if id(one) not in self.refused:
+            self.refused.add(id(one))
+            reason = (
+                f"not evaluated, neither here nor on what comes after it: a run has at most {EVALUATIONS} evaluations"
+            )
+            self.said.append(self._failed(one, about, reason))
+        return True
 
     async def _said(
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
     ) -> policies.Evaluation:
-        if len(self.said) >= EVALUATIONS:
-            return self._failed(one, about, f"not evaluated: a run has at most {EVALUATIONS} evaluations")
         if self.use.clock() > self.until + asked.waited:
             return self._failed(
                 one, about, f"not evaluated: the policies of one run have {ALLOWED:.0f} seconds together"
@@ -195,8 +294,7 @@ class _Run:
     async def _evaluated(
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
     ) -> policies.Evaluation:
-        policy = self.pinned.known[one.digest]
-        question, _ = evaluation.question(policy, dict(one.inputs), known, self.beside)
+        question = self._question(one, known)
         chosen = _of_type(self._scripts(one), about.type)
         if not chosen:
             return self._failed(one, about, f"none of its scripts judges {about.type}")
@@ -247,7 +345,7 @@ class _Run:
         )
 
     def _scripts(self, one: owed.Bound) -> Sequence[scripts.Script]:
-        return scripts.of(self.pinned.known[one.digest].spec)
+        return self.pinned.scripts[one.digest]
 
     async def _shown(self, found: verdicts.JudgedMaterial) -> bytes:
         """A material as scripts see it. Raises errors.Invalid, errors.Unavailable."""
@@ -278,6 +376,24 @@ class _Run:
             fix = "let the material be uploaded: remove skipUpload from the contract"
             raise errors.Invalid(f"the content of material {found.name} is not kept", fix=fix) from exc
         return bytes(content)
+
+
+class _ReadOnce:
+    """Implements `policies.Policies` over another one: each revision is read once."""
+
+    def __init__(self, recorded: policies.Policies) -> None:
+        self._recorded = recorded
+        self._known: dict[policies.Revision, bytes | None] = {}
+
+    async def resolved(self, revision: policies.Revision) -> bytes | None:
+        """What a revision owes."""
+        if revision not in self._known:
+            self._known[revision] = await self._recorded.resolved(revision)
+        return self._known[revision]
+
+    async def documents(self, digests: frozenset[str]) -> Mapping[str, bytes]:
+        """Policies by their digests."""
+        return await self._recorded.documents(digests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ was delivered and what is wrong with it. What holds for every run stands here, o
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TypeAlias
 
 from avouch import findings as finding_table
 from avouch.api import vocabulary
@@ -24,12 +25,20 @@ _UNEVALUATED = "correct the policy: avouch policy eval shows what it does with a
 TEKTON = str(vocabulary.RunnerType.TEKTON_PIPELINE)
 
 
+Evidence: TypeAlias = examination.Examined | verdicts.Verdict | examination.WaitUntil
+"""What the evidence of a run shows; or its verdict, or until when it is waited for, where that is not looked at."""
+
+
 def judge(case: examination.Case, now: datetime) -> verdicts.Verdict | examination.WaitUntil:
     """Decide one run. Only a run without any finding but notes passes."""
-    case = exceptions.applied(clientpolicies.beside(case), now)
-    examined = _examine(case, now)
+    return decide(case, examine(case, now), now)
+
+
+def decide(case: examination.Case, examined: Evidence, now: datetime) -> verdicts.Verdict | examination.WaitUntil:
+    """Decide one run, of which it is known what its evidence shows: that takes no word of its policies."""
     if not isinstance(examined, examination.Examined):
         return examined
+    case = exceptions.applied(clientpolicies.beside(case), now)
     findings = _excused(case, finding_table.ordered(finding for check in CHECKS for finding in check(case, examined)))
     return verdicts.Verdict(
         run_id=case.run.id,
@@ -59,7 +68,8 @@ def _excused(case: examination.Case, findings: tuple[Finding, ...]) -> tuple[Fin
     return (*others, Finding("EvidenceLost", text, fix="run it again"))
 
 
-def _examine(case: examination.Case, now: datetime) -> examination.Examined | verdicts.Verdict | examination.WaitUntil:
+def examine(case: examination.Case, now: datetime) -> Evidence:
+    """What the evidence of a run shows, with its documents as far as they were looked at."""
     if case.external is not None:
         return external_run.examine(case, case.external, now)
     return tekton_run.examine(case, now)

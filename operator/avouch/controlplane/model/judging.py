@@ -69,8 +69,8 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """Judge the run outside a batch: it needs the bytes of an artifact, or its verdict could not be written."""
+class Outside:
+    """Judge the run outside of batches: it needs the bytes of an artifact, or policies, or it could not be written."""
 
     run_id: uuid.UUID
 
@@ -82,15 +82,19 @@ class Settled:
     run_id: uuid.UUID
 
 
-Outcome: TypeAlias = Decided | Later | Alone | Settled
+Outcome: TypeAlias = Decided | Later | Outside | Settled
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Runs that no other worker judges at the moment, and the attachments of their namespaces."""
+    """Runs that no other worker judges at the moment, and the attachments of their namespaces.
+
+    `outside`: those that are in a batch by their jobs alone, for they have policies.
+    """
 
     records: tuple[Record, ...] = ()
     attachments: Mapping[str, tuple[delivery_model.AttachmentRecord, ...]] = field(default_factory=dict)
+    outside: frozenset[uuid.UUID] = frozenset()
 
 
 class Work(Protocol):
@@ -102,7 +106,7 @@ class Work(Protocol):
         ...
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Write verdicts and deliveries and end the jobs, all or nothing.
+        """Write verdicts and deliveries and end the jobs of these runs: of each all or nothing.
 
         Raises:
             errors.Unavailable: the database cannot answer now.
@@ -118,8 +122,11 @@ class Queue(Protocol):
         """Take due jobs for one transaction; leaving it normally is COMMIT, otherwise all jobs are due again."""
         ...
 
-    def one(self) -> AbstractAsyncContextManager[Work]:
-        """Take one due job that is not for a batch, and hold it for as long as it takes; `settle` is COMMIT."""
+    def few(self, limit: int) -> AbstractAsyncContextManager[Work]:
+        """Take due jobs that are not for a batch, all of one namespace, and hold them for as long as they take.
+
+        Each `settle` is COMMIT of some of them; those that are not settled when this is left are due again.
+        """
         ...
 
     async def isolate(self, run_ids: Sequence[uuid.UUID]) -> None:

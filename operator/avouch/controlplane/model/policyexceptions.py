@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from avouch.controlplane.model import policies
 from avouch.values import dataclass
 
 
@@ -29,15 +28,6 @@ class PolicyException:
     expires_at: datetime
     digest: str = ""
     materials: tuple[str, ...] = ()
-
-    def covers(self, one: policies.Evaluation, now: datetime) -> bool:
-        """Whether it is for what this policy said of this material, at this time."""
-        return (
-            now < self.expires_at
-            and self.policy == one.policy
-            and self.digest in ("", one.digest)
-            and (not self.materials or one.material in self.materials)
-        )
 
 
 class Recording(Protocol):

@@ -1,5 +1,6 @@
 """Only a declared exception that is in force excepts, and only what it names; violations keep standing."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -143,3 +144,13 @@ def test_where_one_violation_still_blocks_the_predicate_says_blocked_and_not_byp
 def test_where_nothing_blocks_nothing_is_bypassed() -> None:
     fields = policyfields.of((replace(VIOLATED, gate=False),))
     assert (fields["policyBlockBypassEnabled"], fields["policyAttBlocked"]) == (False, False)
+
+
+def test_a_thousand_exceptions_are_looked_through_once_whatever_number_of_evaluations_there_is() -> None:
+    many = [replace(EXCEPTION, name=f"e{number:04}", materials=(f"m{number}",)) for number in range(1000)]
+    declared = tuple(many)
+    evaluations = tuple(replace(VIOLATED, material=f"m{number}") for number in range(1000))
+    began = time.process_time()
+    found = exceptions.applied(case(*evaluations, declared=declared), cases.LATER)
+    assert time.process_time() - began < 1  # each with each takes some seconds
+    assert [one.exception.name for one in found.evaluations or () if one.exception] == [one.name for one in many]

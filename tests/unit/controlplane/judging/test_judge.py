@@ -41,8 +41,8 @@ class Queue:
         yield self
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[judging_model.Work]:
-        self.taken = self._taken(self.single[:1])
+    async def few(self, limit: int) -> AsyncIterator[judging_model.Work]:
+        self.taken = self._taken(self.single[:limit])
         yield self
 
     async def settle(self, outcomes: Sequence[judging_model.Outcome]) -> None:
@@ -58,7 +58,7 @@ class Queue:
                 raise errors.Invalid("the database refuses a value")
         self.settled += outcomes
         done = {one.run_id for one in outcomes}
-        self.single += [each for each in self.batched if judging_model.Alone(each.run.id) in outcomes]
+        self.single += [each for each in self.batched if judging_model.Outside(each.run.id) in outcomes]
         self.batched = [each for each in self.batched if each.run.id not in done]
         self.single = [each for each in self.single if each.run.id not in done or each.run.id in self._alone(outcomes)]
 
@@ -70,7 +70,7 @@ class Queue:
         return [one.signed.verdict.result.value for one in self.settled if isinstance(one, judging_model.Decided)]
 
     def _alone(self, outcomes: Sequence[judging_model.Outcome]) -> set[uuid.UUID]:
-        return {one.run_id for one in outcomes if isinstance(one, judging_model.Alone)}
+        return {one.run_id for one in outcomes if isinstance(one, judging_model.Outside)}
 
     def _taken(self, records: Sequence[judging_model.Record]) -> judging_model.Taken:
         return judging_model.Taken(tuple(records), {"team-a": self.attachments})
@@ -149,7 +149,7 @@ async def test_what_is_written_of_a_verdict_is_signed_with_the_key_of_its_result
     queue = Queue(batched=[good, bad, record(3)], refuses={uuid.UUID(int=103)})
     await judge(queue).batch()
     while queue.single:
-        await judge(queue).one()
+        await judge(queue).few()
     found = {one.run_id.int: one.signed for one in queue.settled if isinstance(one, judging_model.Decided)}
     for number, result, key in ((101, "Passed", PASSED), (102, "Failed", FAILED), (103, "Error", FAILED)):
         signed = found[number]
@@ -185,8 +185,8 @@ async def test_a_run_whose_evidence_lies_in_the_store_leaves_the_batch_and_is_ju
     queue, store = Queue(batched=[claimed, record(1)]), Store()
     await judge(queue, store).batch()
     assert (queue.results(), store.asked) == (["Passed"], [])
-    assert queue.settled[0] == judging_model.Alone(claimed.run.id)
-    await judge(queue, store).one()
+    assert queue.settled[0] == judging_model.Outside(claimed.run.id)
+    await judge(queue, store).few()
     assert (queue.results(), store.asked) == (["Passed", "Passed"], ["SBOM_CYCLONEDX_JSON"])
 
 
@@ -199,14 +199,14 @@ async def test_claims_that_can_hold_no_document_are_judged_in_the_batch(claimed:
 
 async def test_nothing_is_fetched_for_a_run_that_has_not_ended(claimed: judging_model.Record) -> None:
     queue, store = Queue(single=[replace(claimed, snapshot=None)]), Store()
-    await judge(queue, store).one()
+    await judge(queue, store).few()
     assert (queue.settled, store.asked) == ([judging_model.Settled(claimed.run.id)], [])
 
 
 async def test_a_store_that_does_not_answer_puts_the_run_off_and_decides_nothing(claimed: judging_model.Record) -> None:
     queue, store = Queue(single=[claimed]), Store()
     store.failure = errors.Unavailable("the store is away")
-    await judge(queue, store).one()
+    await judge(queue, store).few()
     (later,) = queue.settled
     assert isinstance(later, judging_model.Later)
     assert later.at == judging.next_try(claimed.run, Clock().now())
@@ -214,14 +214,14 @@ async def test_a_store_that_does_not_answer_puts_the_run_off_and_decides_nothing
 
 async def test_a_run_over_which_workers_die_is_an_error_and_never_passes() -> None:
     queue = Queue(single=[record(crashes=judging_model.CRASHES)])
-    (decided,) = await judge(queue).one()
+    (decided,) = await judge(queue).few()
     assert queue.results() == ["Error"]
     assert isinstance(decided, judging_model.Decided)
     (finding,) = decided.signed.verdict.findings
     assert finding.code == "JudgingFailed"
     assert "workers stopped" in finding.message
     queue = Queue(single=[record(crashes=judging_model.CRASHES - 1)])
-    await judge(queue).one()
+    await judge(queue).few()
     assert queue.results() == ["Passed"]
 
 
@@ -230,13 +230,65 @@ async def test_one_verdict_that_the_database_refuses_never_fails_its_batch() -> 
     assert len(await judge(queue).batch()) == 4
     assert queue.settled == []
     while queue.single:
-        await judge(queue).one()
+        await judge(queue).few()
     assert sorted(queue.results()) == ["Error", "Passed", "Passed", "Passed"]
+
+
+async def test_one_verdict_that_the_database_refuses_takes_none_of_those_with_it_that_are_judged_beside_it() -> None:
+    queue = Queue(single=[record(number) for number in range(4)], refuses={record(2).run.id})
+    assert len(await judge(queue).few()) == 4
+    assert queue.results() == ["Passed", "Passed", "Error", "Passed"]
+    assert not queue.single
+
+
+async def test_one_run_that_cannot_be_judged_takes_none_of_those_with_it_that_are_judged_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = verdict.examine
+
+    def examine(case: object, now: object) -> object:
+        if case.run.id == record(1).run.id:  # type: ignore[attr-defined]  # a case
+            raise KeyError("a bug")
+        return real(case, now)  # type: ignore[arg-type]  # a case and a moment
+
+    monkeypatch.setattr(judging.verdict, "examine", examine)
+    queue = Queue(single=[record(number) for number in range(3)])
+    await judge(queue).few()
+    assert queue.results() == ["Passed", "Error", "Passed"]
+
+
+async def test_what_is_decided_is_written_before_a_slow_one_ends_and_who_waits_behind_it_is_taken_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, queue = [0.0], Queue(single=[record(number) for number in range(4)])
+    settled: list[int] = []
+    real = judging.Judging._alone
+
+    async def alone(self: judging.Judging, one: judging_model.Record, *rest: object) -> judging_model.Outcome:
+        settled.append(len(queue.settled))
+        now[0] += 100.0 if one.run.id == record(2).run.id else 0.6
+        return await real(self, one, *rest)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(judging.Judging, "_alone", alone)
+    slow = replace(judge(queue), monotonic=lambda: now[0])
+    outcomes = await slow.few()
+    assert settled == [0, 1, 2], "each was written while the next one was judged"
+    assert queue.results() == ["Passed"] * 3
+    assert outcomes[-1] == judging_model.Later(record(3).run.id, Clock().now())  # type: ignore[arg-type]  # a moment
+
+
+async def test_runs_that_a_batch_did_not_read_leave_it() -> None:
+    class Unread(Queue):
+        def _taken(self, records: Sequence[judging_model.Record]) -> judging_model.Taken:
+            return judging_model.Taken(outside=frozenset(one.run.id for one in records))
+
+    queue = Unread(batched=[record(1)])
+    assert await judge(queue).batch() == [judging_model.Outside(record(1).run.id)] == queue.settled
 
 
 async def test_a_run_whose_verdict_error_is_refused_too_is_put_off_and_said(caplog: pytest.LogCaptureFixture) -> None:
     queue = Queue(single=[record()], refuses={record().run.id}, refuses_errors=True)
-    (later,) = await judge(queue).one()
+    (later,) = await judge(queue).few()
     at = judging.next_try(record().run, Clock().now())  # type: ignore[arg-type]
     assert queue.settled == [later] == [judging_model.Later(record().run.id, at, "the database refuses a value")]
     assert f"the verdict Error on run {record().run.id} cannot be written" in caplog.text
@@ -257,13 +309,13 @@ async def test_the_reason_of_an_error_holds_no_character_that_the_database_refus
 async def test_a_database_that_does_not_answer_leaves_every_run_as_it_is() -> None:
     queue = Queue(batched=[record()], single=[record(1, crashes=judging_model.CRASHES)])
     queue.failure = errors.Unavailable("the database is away")
-    for act in (judge(queue).batch, judge(queue).one):
+    for act in (judge(queue).batch, judge(queue).few):
         with pytest.raises(errors.Unavailable):
             await act()
     assert (len(queue.batched), len(queue.single), queue.settled) == (1, 1, [])
 
 
-@pytest.mark.parametrize("how", ["batch", "one"])
+@pytest.mark.parametrize("how", ["batch", "few"])
 @pytest.mark.parametrize("broken", [{"run": replace(cases.run(), plan="{")}, {"problem": "its claims cannot be read"}])
 async def test_what_cannot_be_read_of_a_run_may_be_of_a_newer_version_and_is_error_after_an_hour(
     how: str, broken: dict[str, object], monkeypatch: pytest.MonkeyPatch
@@ -306,7 +358,7 @@ async def test_a_run_that_goes_on_is_not_looked_at_however_much_is_claimed_of_it
 ) -> None:
     monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: pytest.fail("it was verified"))
     going_on = replace(claimed, run=replace(claimed.run, finished_at=None), snapshot=None)
-    for queue, way in ((Queue(batched=[going_on]), "batch"), (Queue(single=[going_on]), "one")):
+    for queue, way in ((Queue(batched=[going_on]), "batch"), (Queue(single=[going_on]), "few")):
         (outcome,) = await getattr(judge(queue), way)()
         assert outcome == judging_model.Settled(going_on.run.id)
 
@@ -357,7 +409,7 @@ def of_an_attester(who: identity.Identity = ATTESTER) -> Signed:
 async def test_a_stored_claim_is_believed_as_of_the_moment_at_which_it_came(made: Callable[[], Signed]) -> None:
     found = made()
     queue = Queue(single=[found.record])
-    await found.judge(queue).one()
+    await found.judge(queue).few()
     assert queue.results() == ["Passed"]
 
 
@@ -374,14 +426,14 @@ async def test_a_stored_claim_is_believed_as_of_the_moment_at_which_it_came(made
 async def test_a_stored_claim_that_is_no_longer_as_it_came_is_an_error(changes: dict[str, object]) -> None:
     found = of_a_pod()
     queue = Queue(single=[found.claiming(**changes)])
-    await found.judge(queue).one()
+    await found.judge(queue).few()
     assert queue.results() == ["Error"]
 
 
 async def test_the_claim_of_an_external_run_must_be_signed_by_the_attester_that_opened_it() -> None:
     found = of_an_attester(identity.TokenIdentity("team-a", "another", "uid"))
     queue = Queue(single=[found.record])
-    await found.judge(queue).one()
+    await found.judge(queue).few()
     assert queue.results() == ["Error"]
 
 
@@ -389,7 +441,7 @@ async def test_a_document_of_an_external_run_is_looked_at_although_the_contract_
     found, store = of_an_attester(), Store()
     run = replace(found.record.run, plan=cases.planned().to_json())
     queue = Queue(single=[replace(found.record, run=run)])
-    await found.judge(queue, store).one()
+    await found.judge(queue, store).few()
     assert (queue.results(), store.asked) == (["Passed"], [cases.SBOM])
 
 
@@ -397,24 +449,24 @@ async def test_a_document_of_an_external_run_is_looked_at_although_the_contract_
 async def test_a_verdict_is_worked_out_anew_only_where_documents_were_looked_at(
     claimed: judging_model.Record, monkeypatch: pytest.MonkeyPatch, type_: str, times: int
 ) -> None:
-    calls, real = [], verdict.judge
-    monkeypatch.setattr(verdict, "judge", lambda case, now: calls.append(case) or real(case, now))
+    calls, real = [], verdict.examine
+    monkeypatch.setattr(verdict, "examine", lambda case, now: calls.append(case) or real(case, now))
     plan = claimed.run.plan.replace(cases.SBOM, type_)
     queue = Queue(single=[replace(claimed, run=replace(claimed.run, plan=plan))])
-    await judge(queue).one()
+    await judge(queue).few()
     assert (len(queue.settled), len(calls)) == (1, times)
 
 
 async def test_documents_are_looked_for_in_the_namespace_of_the_run(claimed: judging_model.Record) -> None:
     queue, store = Queue(single=[claimed]), Store()
-    await judge(queue, store).one()
+    await judge(queue, store).few()
     assert store.namespaces == {"ns-uid"}
 
 
 async def test_a_run_that_is_judged_already_is_not_judged_alone_either() -> None:
     judged = record(0, result=verdicts.VerdictResult.FAILED)
     queue = Queue(single=[judged])
-    await judge(queue).one()
+    await judge(queue).few()
     assert queue.settled == [judging_model.Settled(judged.run.id)]
 
 
@@ -422,7 +474,7 @@ async def test_a_sidecar_that_works_is_waited_for_and_its_run_judged_then() -> N
     shot = cases.snapshot(cases.taskrun(), injected=["build-1-pod-uid"], working=["build-1-pod-uid"])
     finished = Clock().now() - timedelta(seconds=20)  # type: ignore[operator]  # a moment
     working = replace(record(0, finished_at=finished), snapshot=shot)
-    for queue, way in ((Queue(batched=[working]), "batch"), (Queue(single=[working]), "one")):
+    for queue, way in ((Queue(batched=[working]), "batch"), (Queue(single=[working]), "few")):
         store = Store()
         await getattr(judge(queue, store), way)()
         assert queue.settled == [judging_model.Later(working.run.id, finished + timedelta(seconds=60))]
@@ -451,7 +503,7 @@ async def test_a_late_claim_that_contradicts_takes_the_verdicts_place_and_who_wa
     wanting = deliveries.AttachmentRecord("team-a", "chat", "chat-uid", "chat", "webhook", config, workflow="app")
     found, store = late(monkeypatch, cases.EVIL), Store()
     queue = Queue(single=[found], attachments=(wanting,))
-    (decided,) = await judge(queue, store).one()
+    (decided,) = await judge(queue, store).few()
     assert isinstance(decided, judging_model.Decided)
     assert [one.code for one in decided.signed.verdict.findings] == ["MaterialContradicted", "VerdictSuperseded"]
     assert (queue.results(), decided.over, len(decided.deliveries)) == (["Rejected"], 7, 1)
@@ -467,7 +519,7 @@ async def test_a_late_claim_changes_nothing_and_nothing_is_fetched_for_it(
 ) -> None:
     found, store = late(monkeypatch, digest, pod=pod), Store()
     queue = Queue(single=[found])
-    await judge(queue, store).one()
+    await judge(queue, store).few()
     assert (queue.settled, store.asked) == ([judging_model.Settled(found.run.id)], [])
 
 
@@ -481,7 +533,7 @@ async def test_a_rejected_run_is_judged_no_more_and_another_once_a_claim_came_af
             if not expected:
                 monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: pytest.fail("it was verified"))
             queue = Queue(single=[heard])
-            await judge(queue).one()
+            await judge(queue).few()
             assert queue.results() == (["Rejected"] if expected else [])
 
 
@@ -491,7 +543,7 @@ async def test_a_judged_run_keeps_its_verdict_where_late_claims_cannot_be_judged
     found = late(monkeypatch, cases.EVIL)
     broken = replace(found, run=replace(found.run, plan="{"))
     queue = Queue(single=[broken])
-    await judge(queue).one()
+    await judge(queue).few()
     assert queue.settled == [judging_model.Settled(found.run.id)]
     assert "keeps its verdict" in caplog.text
 
@@ -503,7 +555,7 @@ async def test_a_run_that_cannot_be_judged_is_an_error_and_only_a_bug_leaves_its
     just_now = replace(claimed.run, finished_at=Clock().now())  # type: ignore[arg-type]  # a moment
     store, queue = Store(), Queue(single=[replace(claimed, run=just_now)])
     store.failure = failure
-    await judge(queue, store).one()
+    await judge(queue, store).few()
     assert queue.results() == ["Error"]  # at once: no newer version would do better
     (decided,) = queue.settled
     assert isinstance(decided, judging_model.Decided)
@@ -520,16 +572,16 @@ async def test_a_verdict_that_cannot_be_written_is_an_error_and_a_database_that_
     for first in (away, failure):  # of the verdict, of the verdict Error that stands for it
         queue.failures = [away] if first is away else [first, away]
         with pytest.raises(errors.Unavailable):
-            await judge(queue).one()
+            await judge(queue).few()
         assert queue.settled == []
     queue.failures = [failure]
-    await judge(queue).one()
+    await judge(queue).few()
     assert queue.results() == ["Error"]
 
 
 async def test_a_batch_that_fails_for_whatever_reason_is_judged_one_by_one() -> None:
     queue = Queue(batched=[record()], failure=ValueError("of a driver"))
-    assert await judge(queue).batch() == [judging_model.Alone(record().run.id)]
+    assert await judge(queue).batch() == [judging_model.Outside(record().run.id)]
     assert (queue.settled, [one.run.id for one in queue.single]) == ([], [record().run.id])
 
 
@@ -547,7 +599,7 @@ async def test_a_document_is_read_from_the_attestation_that_holds_it_and_else_fr
     said = cases.said(replace(cases.file(), **changes), workflow_run_id=str(uuid.UUID(int=100)))  # type: ignore[arg-type]
     monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: said)
     store = Store()
-    await judge(Queue(single=[replace(record(0, cases.asked()), claims=(said.claim,))]), store).one()
+    await judge(Queue(single=[replace(record(0, cases.asked()), claims=(said.claim,))]), store).few()
     assert (store.read_, store.asked) == (read, asked)
 
 
@@ -561,7 +613,7 @@ async def test_only_what_may_be_a_document_is_looked_at_and_only_where_its_claim
     monkeypatch.setattr(judging.Judging, "_read", lambda self, claim, case: told[claim.digest])
     found = replace(record(0, cases.asked(), cases.image()), claims=(lost.claim, good.claim))
     store, queue = Store(), Queue(single=[found])
-    await judge(queue, store).one()
+    await judge(queue, store).few()
     assert (store.asked, queue.results()) == ([cases.SBOM], ["Error"])
 
 
@@ -593,7 +645,7 @@ async def test_between_two_runs_and_two_claims_others_have_their_turn(monkeypatc
     assert await turns(judge(Queue(batched=[record(number) for number in range(5)])).batch) >= 5
     found = late(monkeypatch, cases.EVIL)
     many = replace(found, claims=found.claims * 5)
-    assert await turns(judge(Queue(single=[many])).one) >= 10
+    assert await turns(judge(Queue(single=[many])).few) >= 10
 
 
 async def test_an_external_run_leaves_the_batch_whatever_its_contract_asks_for() -> None:
@@ -601,8 +653,8 @@ async def test_an_external_run_leaves_the_batch_whatever_its_contract_asks_for()
     free = replace(found.record, run=replace(found.record.run, plan=cases.planned().to_json()))
     queue, store = Queue(batched=[free]), Store()
     await found.judge(queue, store).batch()
-    assert (queue.settled, store.asked) == ([judging_model.Alone(free.run.id)], [])
+    assert (queue.settled, store.asked) == ([judging_model.Outside(free.run.id)], [])
 
 
 async def test_where_nothing_waits_nothing_is_written() -> None:
-    assert await judge(Queue(failure=ValueError("it was written"))).one() == ()
+    assert await judge(Queue(failure=ValueError("it was written"))).few() == ()
