@@ -87,7 +87,7 @@ def init(name: str, material_type: str, tests: bool) -> None:
 
 
 @click.command(cls=options.Command)
-@sources.option
+@sources.policies
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @options.output("table", "json", "yaml")
 @session.given
@@ -135,7 +135,7 @@ async def _problems(started: session.Session, engine: ports.Rego, source: source
 
 
 @click.command(cls=options.Command)
-@click.option("-f", "--filename", "--policy", "file", required=True, type=click.Path(), metavar="FILE|URL|-",
+@click.option("-f", "-p", "--filename", "--policy", "file", required=True, type=click.Path(), metavar="FILE|URL|-",
               help="File or URL of the policy, or - for standard input.")  # fmt: skip
 @click.option("--material", "path", required=True, type=click.Path(exists=True, dir_okay=False),
               help="The material.")  # fmt: skip
@@ -165,6 +165,7 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
     policy, material = policyfiles.one(started, file), _material(path, said)
     given = dict(_pair(one, "--input") for one in said["inputs"])
     _require(policy, given)
+    policyfiles.accept(material.type, path, material.content)
     if said["show_input"]:
         document, beside, _ = evaluation.shown(policy, material, given)
         output.document("json" if form == "table" else form, {**jsons.load(document), **beside})
