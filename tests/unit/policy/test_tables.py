@@ -49,7 +49,7 @@ def test_inputs_are_the_texts_that_were_written() -> None:
 
 
 def test_a_policy_is_no_table_of_its_tests_and_the_fix_says_where_those_are() -> None:
-    with pytest.raises(errors.Invalid, match="p.yaml:1:1: is an object, not a table of tests") as told:
+    with pytest.raises(errors.Invalid, match=r"p\.yaml:1:1: is an object, not a table of tests") as told:
         tables.read(b"apiVersion: chainloop.dev/v1\nkind: Policy\n", "p.yaml")
     assert "NAME.test.yaml" in told.value.fix
 
