@@ -115,6 +115,14 @@ def test_the_policy_to_begin_with_is_well_written_and_its_tests_hold(
     assert commands.run(environment, "policy", "test", str(tmp_path)).code == 0
 
 
+@pytest.mark.parametrize("name", ["a b", "x: y", "A", "-a", "a" * 64, "a\n"])
+def test_a_policy_to_begin_with_has_a_name_that_the_cluster_takes(name: str) -> None:
+    answer = commands.run({}, "policy", "init", "--name", name)
+    assert (answer.code, answer.out) == (1, "")
+    assert "is no name of a Policy" in answer.err
+    assert commands.run({}, "policy", "init", "--name", "a").out == commands.run({}, "policy", "init", "a").out
+
+
 def test_no_policy_can_judge_files_of_any_format(environment: dict[str, str]) -> None:
     assert commands.run(environment, "policy", "init", "mine", "--kind", "ARTIFACT").code == 2
 

@@ -200,7 +200,7 @@ def _require_finding(module: Module) -> None:
 
 
 def _added(module: Module) -> Sequence[str]:
-    lines = []
+    lines: list[str] = []
     for name in _DEFAULTS:
         lines += _default(name, module)
         if name in _RULES and name not in module.rules:
