@@ -17,6 +17,7 @@ pytestmark = pytest.mark.opa
 
 ROOT = Path(__file__).parents[2]
 SBOM = str(ROOT / "tests/corpus/reports/npm.cyclonedx.json")
+LOG = str(ROOT / "tests/corpus/reports/markdownlint-cli2.sarif")
 FRESH = str(ROOT / "examples/policies/sbom-fresh.yaml")
 POLICY = """\
 apiVersion: chainloop.dev/v1
@@ -82,7 +83,7 @@ def test_a_script_asks_the_hosts_that_its_user_names_and_no_other(environment: d
     tls = loopback.tls(tmp_path)
     (tmp_path / "asking.yaml").write_text(ASKING)
     with loopback.serving(lambda _: loopback.Reply(body=b"told"), tls) as served:
-        document = {"where": served.url, "ca": tls.authority.read_text()}
+        document = {"version": "2.1.0", "runs": [], "where": served.url, "ca": tls.authority.read_text()}
         report = tmp_path / "report.json"
         report.write_text(json.dumps(document))
         case = {"name": "it asks", "material": {"document": document}, "expect": {"violations": ["told"]}}
@@ -112,6 +113,14 @@ def test_the_policy_to_begin_with_is_well_written_and_its_tests_hold(
     answer = commands.run(environment, "policy", "lint", "--strict", "-f", str(tmp_path / "mine.yaml"))
     assert (answer.code, answer.out) == (0, "")
     assert commands.run(environment, "policy", "test", str(tmp_path)).code == 0
+
+
+@pytest.mark.parametrize("name", ["a b", "x: y", "A", "-a", "a" * 64, "a\n"])
+def test_a_policy_to_begin_with_has_a_name_that_the_cluster_takes(name: str) -> None:
+    answer = commands.run({}, "policy", "init", "--name", name)
+    assert (answer.code, answer.out) == (1, "")
+    assert "is no name of a Policy" in answer.err
+    assert commands.run({}, "policy", "init", "--name", "a").out == commands.run({}, "policy", "init", "a").out
 
 
 def test_no_policy_can_judge_files_of_any_format(environment: dict[str, str]) -> None:
@@ -308,8 +317,44 @@ def test_eval_tells_what_findings_say_beside_their_message(environment: dict[str
     assert told["findings"] == [finding]
 
 
+@pytest.mark.parametrize(("content", "complaint"), [("", "is empty"), ('{"a": 1}', "bomFormat is not CycloneDX")])
+def test_a_file_of_another_type_is_not_judged(
+    environment: dict[str, str], tmp_path: Path, content: str, complaint: str
+) -> None:
+    (tmp_path / "sbom.json").write_text(content)
+    said = ("eval", "-p", FRESH, "--material", str(tmp_path / "sbom.json"), "--kind", "SBOM_CYCLONEDX_JSON")
+    answer = commands.run(environment, "policy", *said)
+    assert (answer.code, answer.out) == (1, "")
+    assert complaint in answer.err
+    case = "{name: a, material: {type: SBOM_CYCLONEDX_JSON, file: sbom.json}, expect: {error: %s}}"
+    (tmp_path / "a.test.yaml").write_text(f"policy: p.yaml\ncases: [{case % complaint}]\n")
+    (tmp_path / "p.yaml").write_text(Path(FRESH).read_text())
+    assert commands.run(environment, "policy", "test", str(tmp_path / "a.test.yaml")).code == 0
+
+
+def test_chainloops_names_of_commands_and_flags_mean_the_same(environment: dict[str, str]) -> None:
+    assert commands.run(environment, "policy", "devel", "lint", "-p", FRESH).code == 0
+    assert commands.run(environment, "policy", "develop", "lint", "--policy", FRESH).code == 0
+    said = ("--policy", FRESH, "--material", SBOM, "--at", "2026-11-30T12:00:00Z", "--input", "max_days=99")
+    allowed = ("--allowed-hostnames", "a.example,b.example")
+    assert commands.run(environment, "policy", "develop", "eval", *said, *allowed).code == 0
+
+
+def test_a_script_before_rego_v1_is_told_how_to_become_one(environment: dict[str, str], folder: Path) -> None:
+    (folder / "p.yaml").write_text(POLICY.replace("violations contains msg if {", "violations[msg] {"))
+    answer = commands.run(environment, "policy", "lint", "-f", str(folder / "p.yaml"))
+    assert answer.code == 1
+    assert answer.out.count("this is Rego v0 (fix: rewrite it: opa fmt --v0-v1 -w FILE.rego)") == 1
+
+
+def test_a_blank_line_of_the_formatter_is_told_in_words(environment: dict[str, str], folder: Path) -> None:
+    (folder / "p.yaml").write_text(POLICY.replace("import rego.v1\n\n", "import rego.v1\n"))
+    answer = commands.run(environment, "policy", "lint", "-f", str(folder / "p.yaml"))
+    assert "opa fmt writes before this: a blank line" in answer.out
+
+
 def test_eval_without_a_required_input_says_which_option_gives_it(environment: dict[str, str], folder: Path) -> None:
-    arguments = ("policy", "eval", "-f", str(folder / "p.yaml"), "--kind", "SARIF", "--material", SBOM)
+    arguments = ("policy", "eval", "-f", str(folder / "p.yaml"), "--kind", "SARIF", "--material", LOG)
     answer = commands.run(environment, *arguments)
     assert answer.code == 1
     assert "policy p requires the input need (what it needs)" in answer.err
@@ -422,7 +467,9 @@ def test_a_policy_of_the_web_has_its_scripts_at_its_own_address(environment: dic
         "https://policies.example/a/scripts/p.rego": SCRIPT.encode(),
         "https://policies.example/b/p.yaml": BESIDE.replace("ref: scripts", "ref: file://scripts").encode(),
     }
-    (folder / "m.json").write_text('{"runs": [{"name": "ruff"}]}')
+    (folder / "m.json").write_text(
+        '{"version": "2.1.0", "runs": [{"name": "ruff", "tool": {"driver": {"name": "r"}}}]}'
+    )
     asked = ("--material", str(folder / "m.json"), "--kind", "SARIF", "--input", "need=it", "--show-input")
     url, digest = next(iter(pages)), digests.of_bytes(BESIDE.encode())
     for name, told in (

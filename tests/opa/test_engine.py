@@ -64,13 +64,45 @@ async def test_a_large_document_is_shown_whole(running: engine.Engine) -> None:
 
 
 async def test_what_a_script_leaves_out_is_added(running: engine.Engine) -> None:
-    found = await answer(running, HEAD)
+    found = await answer(running, HEAD + "violations contains input.never\n")
     assert found == {"skipped": False, "violations": [], "skip_reason": "", "ignore": False}
 
 
 async def test_input_that_a_script_calls_invalid_is_skipped(running: engine.Engine) -> None:
-    found = await answer(running, HEAD + "default valid_input := false\nvalid_input if input.kind\n")
+    rule = "violations contains input.never\ndefault valid_input := false\nvalid_input if input.kind\n"
+    found = await answer(running, HEAD + rule)
     assert (found["skipped"], found["skip_reason"]) == (True, "the file content is not recognized")
+
+
+async def test_input_is_valid_only_if_the_scripts_own_rule_says_so(running: engine.Engine) -> None:
+    rules = 'valid_input if input.kind\nviolations contains "unknown" if not valid_input\n'
+    found = await answer(running, HEAD + rules)
+    assert (found["skipped"], found["violations"]) == (True, ["unknown"])
+    assert found["skip_reason"] == "the file content is not recognized"
+    assert (await answer(running, HEAD + rules, {"kind": "a"}))["skipped"] is False
+
+
+@pytest.mark.parametrize(
+    ("rule", "otherwise"),
+    [("skipped if input.kind", False), ("skipped := false if input.kind", True), ("skipped := input.kind", False)],
+)
+async def test_skipped_without_a_default_is_otherwise_the_opposite(
+    running: engine.Engine, rule: str, otherwise: bool
+) -> None:
+    found = await answer(running, f"{HEAD}violations contains input.never\n{rule}\n")
+    assert found["skipped"] is otherwise
+
+
+async def test_violations_that_have_no_value_are_no_answer(running: engine.Engine) -> None:
+    with pytest.raises(errors.NotFound):
+        await answer(running, HEAD + "violations := [one.name | some one in input.items] if input.items\n")
+
+
+@pytest.mark.parametrize("rule", ['deny contains "a" if true', "allow := false", 'violation contains {"msg": "a"}', ""])
+async def test_a_script_that_finds_nothing_is_not_compiled(running: engine.Engine, rule: str) -> None:
+    (flaw,) = await running.compiled(f"{HEAD}{rule}\n")  # type: ignore[misc]
+    assert "package main has no rule violations" in str(flaw)
+    assert rule.partition(" ")[0] in str(flaw)
 
 
 async def test_a_default_of_its_own_stays_and_findings_are_in_the_result(running: engine.Engine) -> None:
@@ -120,7 +152,7 @@ async def test_each_function_that_a_script_may_call_is_told_however_it_is_writte
     )
     found = await compiled(running, HEAD + rules)
     assert {"time.now_ns", "upper", "uuid.rfc4122", "rand.intn"} <= found.calls
-    assert "time.now_ns" not in (await compiled(running, HEAD)).calls
+    assert "time.now_ns" not in (await compiled(running, HEAD + "violations := []\n")).calls
 
 
 async def test_a_variable_may_have_the_name_of_chainloops_functions(running: engine.Engine) -> None:

@@ -145,6 +145,8 @@ WRONG = {
     "undefined": HEAD + 'ignore if input.never\nresult := {"violations": input.never}\n',
     "failing": HEAD + "violations contains 1 / count(input.nothing)\n" + "x := 1 / 0\nviolations contains x\n",
     "malformed": HEAD + 'result := {"violations": "none", "skipped": false}\n',
+    "answering-nothing": HEAD + "result := {}\n",
+    "of-conftest": HEAD + 'deny contains "a" if true\n',
     "not-an-object": HEAD + "result := true\n",
     "not-text": HEAD + "violations contains 7\n",
     "not-compiling": HEAD + "violations contains nothing\n",
@@ -199,7 +201,7 @@ async def test_a_bad_policy_stops_no_other(running: engine.Engine) -> None:
 
 
 async def test_a_skipped_policy_is_neither_a_pass_nor_a_failure(running: engine.Engine) -> None:
-    cluster = Cluster(policy("odd", HEAD + "default valid_input := false\nvalid_input if input.never\n"))
+    cluster = Cluster(policy("odd", HEAD + "violations contains input.never\nvalid_input if input.never\n"))
     cluster.attach()
     found = await judged(running, cluster)
     (said,) = found.evaluations

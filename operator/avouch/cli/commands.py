@@ -35,6 +35,7 @@ TABLE: Mapping[str, tree.Entry] = {
     "policy eval": tree.Entry("Evaluate a policy on a material.", "avouch.cli.policies:evaluate"),
     "policy test": tree.Entry("Test policies against tables of materials.", "avouch.cli.policytests:test"),
     "policy develop": tree.Entry(alias="policy"),
+    "policy devel": tree.Entry(alias="policy"),
     "exception": tree.Entry("Exceptions: violations of policies that fail no run for a while.", section=_DECLARE),
     "exception create": tree.Entry("Create a PolicyException.", "avouch.cli.exceptions:create"),
     "exception list": tree.Entry("List PolicyExceptions.", "avouch.cli.exceptions:exceptions"),

@@ -21,6 +21,7 @@ class Found:
     contract: str
     view: Mapping[str, Any]
     unresolved: Sequence[reading.Problem] = ()
+    notes: Sequence[reading.Problem] = ()
 
 
 class Files:
@@ -91,5 +92,5 @@ def resolved(started: session.Session, files: Sequence[str]) -> Found:
     contract = reading.read(contracts[0])
     found = resolution.resolve(contract, Files(started, manifests))
     if isinstance(found, resolution.Resolved):
-        return Found(contract.name, owedview.whole(found.owed))
+        return Found(contract.name, owedview.whole(found.owed), notes=found.notes)
     return Found(contract.name, {}, tuple(each.problem for each in found))

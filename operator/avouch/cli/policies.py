@@ -1,6 +1,7 @@
 """`avouch policy`: policies on this machine, by the engine that the server has, before anybody else sees them."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -11,13 +12,15 @@ import click
 
 from avouch import errors, rfc3339
 from avouch.api import policy as kind
-from avouch.cli import declared, failures, options, output, policyengines, policyfiles, ports, session, sources
+from avouch.api import rules
+from avouch.cli import declared, failures, objects, options, output, policyengines, policyfiles, ports, session, sources
 from avouch.contract import lint as linting
 from avouch.materials.readers import jsons
 from avouch.policy import evaluation, outcome
 from avouch.values import dataclass
 
 _KINDS = [one for one in policyfiles.TYPES if one not in kind.NO_KIND]
+_LONGEST = 63  # characters of a name
 _POLICY = """\
 apiVersion: chainloop.dev/v1
 kind: Policy
@@ -71,7 +74,7 @@ class _Told:
 
 
 @click.command(cls=options.Command)
-@click.argument("name")
+@objects.named("policy")
 @click.option("--kind", "material_type", type=click.Choice(_KINDS, case_sensitive=False), metavar="TYPE",
               default="SBOM_CYCLONEDX_JSON", show_default=True, help="Type of the materials it judges.")  # fmt: skip
 @click.option("--test", "tests", is_flag=True, help="Print the tests of that policy instead.")
@@ -83,11 +86,14 @@ def init(name: str, material_type: str, tests: bool) -> None:
     avouch policy init sbom-not-empty --test > sbom-not-empty.test.yaml
     avouch policy test sbom-not-empty.test.yaml
     """  # noqa: D301  # click reads the backspace
+    if len(name) > _LONGEST or not re.fullmatch(rules.DNS_1123, name, re.ASCII):
+        text = f"{name[:_LONGEST]!r} is no name of a Policy"
+        raise errors.Invalid(text, field="NAME", fix="write at most 63 of a-z, 0-9 and -, such as sbom-not-empty")
     output.lines((_TEST if tests else _POLICY).format(name=name, kind=material_type).splitlines(), kept="\t")
 
 
 @click.command(cls=options.Command)
-@sources.option
+@sources.policies
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @options.output("table", "json", "yaml")
 @session.given
@@ -135,7 +141,7 @@ async def _problems(started: session.Session, engine: ports.Rego, source: source
 
 
 @click.command(cls=options.Command)
-@click.option("-f", "--filename", "--policy", "file", required=True, type=click.Path(), metavar="FILE|URL|-",
+@click.option("-f", "-p", "--filename", "--policy", "file", required=True, type=click.Path(), metavar="FILE|URL|-",
               help="File or URL of the policy, or - for standard input.")  # fmt: skip
 @click.option("--material", "path", required=True, type=click.Path(exists=True, dir_okay=False),
               help="The material.")  # fmt: skip
@@ -165,6 +171,7 @@ def evaluate(started: session.Session, file: str, path: str, form: str, **said: 
     policy, material = policyfiles.one(started, file), _material(path, said)
     given = dict(_pair(one, "--input") for one in said["inputs"])
     _require(policy, given)
+    policyfiles.accept(material.type, path, material.content)
     if said["show_input"]:
         document, beside, _ = evaluation.shown(policy, material, given)
         output.document("json" if form == "table" else form, {**jsons.load(document), **beside})

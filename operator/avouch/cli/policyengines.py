@@ -20,8 +20,10 @@ server_option = click.option(
     "--on-server", "on_server", is_flag=True, help="Have the server evaluate, instead of OPA on this machine."
 )
 allow_host = click.option(
-    "--allow-host", "hosts", multiple=True, metavar="HOST", help="A host that scripts may ask with http.send."
-)
+    "--allow-host", "--allowed-hostnames", "hosts", multiple=True, metavar="HOST",
+    callback=lambda _context, _option, said: tuple(host for each in said for host in each.split(",") if host),
+    help="A host that scripts may ask with http.send.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

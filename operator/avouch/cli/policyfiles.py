@@ -12,6 +12,7 @@ from avouch.cli import declared, inspection, session, sources
 from avouch.contract import lint, references
 from avouch.contract.text import files, nodes
 from avouch.materials import types as material_types
+from avouch.materials import validation
 from avouch.policy import places, rego, scripts
 from avouch.values import dataclass
 
@@ -143,6 +144,16 @@ def detected(path: str) -> str:
         if finding.type:
             return finding.type
     raise errors.Invalid(f"{path}: its type cannot be told", field="--kind", fix="say --kind")
+
+
+def accept(material_type: str, path: str, content: bytes, field: str = "--material") -> None:
+    """Hold a file to its type, as `attestation add` does: what is of another type would pass most policies.
+
+    Raises:
+        errors.Invalid: it is not of its type, and nothing would be judged by it.
+    """
+    for flaw in validation.sniff(material_type, content).flaws:
+        raise errors.Invalid(f"{path} is no {material_type}: {flaw.message}", field=field, fix=flaw.fix)
 
 
 def known(material_type: str, path: str, content: bytes | None) -> Mapping[str, Any]:

@@ -111,6 +111,9 @@ async def _one(evaluator: policyengines.Evaluator, path: Path, policy: kind.Poli
     said: expectations.Said
     material = _material(path, policy, case)
     try:
+        if case.material.file:
+            file = str(path.parent / case.material.file)
+            policyfiles.accept(material.type, file, material.content, "material.file")
         said = (await evaluator.evaluate(policy, material, case.given)).outcome
     except (errors.Invalid, errors.NotFound) as exc:
         said = exc

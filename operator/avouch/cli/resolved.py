@@ -86,6 +86,8 @@ def _of_files(started: session.Session, files: tuple[str, ...]) -> dict[str, Any
         failures.show(started, wrong.message, field=wrong.line, fix=wrong.fix)
     if found.unresolved:
         return None
+    for note in found.notes:
+        failures.show(started, note.message, field=note.line, fix=note.fix, kind="warning")
     if any(each["gateBy"] == "organization" for each in found.view.get("policies", ())):
         failures.show(started, _ORGANIZATION, kind="note")
     return {"contract": found.contract, **found.view}

@@ -31,17 +31,22 @@ class Source:
 
 def option(function: F) -> F:
     """The option -f, as often as the user likes, and at least once."""
-    return _files(required=True)(function)
+    return _files("-f", "--filename", required=True)(function)
+
+
+def policies(function: F) -> F:
+    """The same of policies, which Chainloop calls -p and --policy."""
+    return _files("-f", "-p", "--filename", "--policy", required=True)(function)
 
 
 def optional(function: F) -> F:
     """The option -f, as often as the user likes."""
-    return _files(required=False)(function)
+    return _files("-f", "--filename", required=False)(function)
 
 
-def _files(*, required: bool) -> Callable[[F], F]:
+def _files(*flags: str, required: bool) -> Callable[[F], F]:
     return click.option(
-        "-f", "--filename", "files", required=required, multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
+        *flags, "files", required=required, multiple=True, type=click.Path(), metavar="FILE|DIR|URL|-",
         help="File, folder (all .yaml, .yml and .json below it), URL, or - for standard input.",
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from avouch.contract.text import files, nodes
 _TOKEN = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _NO_TEXT = "Input should be a valid string"  # pydantic's words
 _KINDS = {"bool": "a boolean", "int": "a number", "float": "a number", "null": "null"}
+_WRITE = "write a Contract, a Policy or a PolicyGroup"
 _STAND_IN = "unnamed"  # for a legacy contract, whose name comes from elsewhere
 
 
@@ -68,14 +69,14 @@ def lint(content: bytes, name: str = "", *, among_others: bool = False) -> tuple
     for document in read.documents:
         found += _document(document, among_others)
     if not (found or read.documents):
-        found.append(Problem(1, 1, "", "contains no document", "write a contract"))
+        found.append(Problem(1, 1, "", "contains no document", _WRITE))
     return tuple(sorted(set(found)))
 
 
 def _document(document: nodes.Node, among_others: bool) -> Iterator[Problem]:
     document, readings = scalars.read(document)
     if not isinstance(document, nodes.Table):
-        yield _at(document, "", "is not a mapping", "write a contract")
+        yield _at(document, "", "is not a mapping", _WRITE)
         return
     for odd in scalars.odd_keys(document):
         message = f"the key {odd.source[:64]!r} is not a string but {odd.kind}"

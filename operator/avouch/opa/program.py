@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ COMPILING = launching.Limits(seconds=20.0, memory=256 * launching.MIB, answer=4 
 """What looking at one script may take: the answer holds what a script of some 200 KiB is parsed to."""
 _BROKEN = 2  # the exit code of a program in Go that panics
 _TOLD = 10  # flaws of one script
+_V0 = "keyword is required"
+_REWRITE = "rewrite it: opa fmt --v0-v1 -w FILE.rego"
 _WORDS = 500  # characters of what OPA says
 
 
@@ -199,8 +202,16 @@ def _flaws(done: Done, source: str) -> Sequence[rego.Flaw]:
             continue
         listed = found.get("errors") if isinstance(found, Mapping) else found
         if isinstance(listed, list) and listed:
-            return [flaw_of(one, source) for one in listed[:_TOLD]]
+            return _dated([flaw_of(one, source) for one in listed[:_TOLD]])
     return [rego.Flaw(_words(done))]
+
+
+def _dated(flaws: Sequence[rego.Flaw]) -> Sequence[rego.Flaw]:
+    """With what helps where a script is written in the Rego before 1.0, as many of Chainloop's older ones are."""
+    if not any(_V0 in flaw.message for flaw in flaws):
+        return flaws
+    first, *others = flaws
+    return [replace(first, message=errors.with_fix(f"{first.message}; this is Rego v0", _REWRITE)), *others]
 
 
 def flaw_of(said: Mapping[str, Any], source: str = "") -> rego.Flaw:

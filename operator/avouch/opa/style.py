@@ -41,9 +41,12 @@ def _unformatted(source: str, formatted: str) -> Iterator[rego.Flaw]:
     written, wanted = source.rstrip("\n").split("\n"), formatted.rstrip("\n").split("\n")
     for change, first, last, begin, end in difflib.SequenceMatcher(a=written, b=wanted, autojunk=False).get_opcodes():
         if change != "equal":
-            shown = " / ".join(line.replace("\t", "<tab>") for line in wanted[begin : min(end, begin + 3)])
+            shown = " / ".join(
+                line.replace("\t", "<tab>") or "a blank line" for line in wanted[begin : min(end, begin + 3)]
+            )
             there = written[min(first, len(written) - 1)]
-            told = f"opa fmt writes: {shown}" if end > begin else f"opa fmt leaves out {last - first} line(s)"
+            before = " before this" if last == first else ""
+            told = f"opa fmt writes{before}: {shown}" if end > begin else f"opa fmt leaves out {last - first} line(s)"
             column = 1 + len(there) - len(there.lstrip()) if last > first else 1
             yield rego.Flaw(told, first + 1, column, there)
             return

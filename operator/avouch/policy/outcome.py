@@ -7,11 +7,13 @@ whose answer cannot be read has not passed. What is kept can be recorded, and is
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from avouch import errors
 from avouch.policy import finding_types
 from avouch.values import dataclass
 
 MOST = 1000  # violations that are kept; how many more there were is said
 _SUPPRESSED = "suppressed_findings"
+_FOUND = ("violations", "findings", _SUPPRESSED)
 _UNTYPED = (
     "the policy has no finding_type: of its findings only the messages are kept "
     f"(fix: add the annotation chainloop.dev/finding_type, one of {', '.join(finding_types.SCHEMAS)})"
@@ -72,11 +74,15 @@ def read(result: Any, finding_type: str = "") -> Outcome:
     suppressed = [each for each, suppressed in told if suppressed] + [each for each, _ in aside]
     reason = finding_types.bounded(_typed(result, "skip_reason", str, ""))
     skipped = _typed(result, "skipped", bool, False) and not counted
+    ignored = _typed(result, "ignore", bool, False)
+    if not (skipped or ignored or any(each in result for each in _FOUND)):
+        fix = "add it to the rule result: a list, which is empty where nothing is wrong"
+        raise errors.Invalid("is missing, so nothing was judged", field="result.violations", fix=fix)
     return Outcome(
         tuple(counted[:MOST]),
         max(0, len(counted) - MOST),
         (reason or "the policy gave no reason") if skipped else "",
-        _typed(result, "ignore", bool, False),
+        ignored,
         tuple(suppressed[:MOST]),
         max(0, len(suppressed) - MOST),
         tuple(_notes((*_listed(result, name), *_listed(result, _SUPPRESSED)), finding_type)),
@@ -109,6 +115,9 @@ def _told(place: str, said: Any, finding_type: str) -> tuple[Violation, bool]:
     if not isinstance(said, Mapping):
         raise finding_types.wrong(place, "a text, or an object with a message", said)
     message = said.get("message")
+    if "message" not in said:
+        fix = "add it: a finding without one tells nobody what is wrong"
+        raise errors.Invalid("is missing", field=f"{place}.message", fix=fix)
     if not isinstance(message, str):
         raise finding_types.wrong(f"{place}.message", "a text", message)
     suppress = said.get("suppress") or False

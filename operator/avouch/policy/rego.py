@@ -34,6 +34,7 @@ _RULES = {
     "skip_reason": 'skip_reason := "the file content is not recognized" if not valid_input',
     "skipped": "skipped := false if valid_input",
 }
+_OWN = ("valid_input", "violations")  # the script's own rule stands as it is, as in Chainloop
 _CHANGING = (
     *("time.", "rand.", "uuid.", "http.", "net.", "opa.", "providers.", "io.jwt.", "crypto.x509."),
     *("json.match_schema", "json.verify_schema", "rego.parse_module", "trace"),
@@ -41,6 +42,8 @@ _CHANGING = (
 """How functions are called that say another thing tomorrow, or on another machine; and their relatives, some of which
 do not: nobody has to follow which."""
 _FIELDS = ("skipped", "violations", "skip_reason", "ignore")
+_FINDING = ("violations", "findings", RESULT)
+_OTHERS = ("deny", "violation", "warn", "allow")  # of Conftest, Gatekeeper and of those who decide by OPA itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Module:
         rules: names of all its rules.
         defaulted: of those that have a default.
         collected: of those that collect a set (`contains`) or an object, which have no default.
+        denied: of those without a default, that are false wherever they have a value.
         places: where a prefix belongs: line and column, from 1, of the package's name, of each `data`, and of each
             `chainloop` and `http` whose function is called or named; with what stands there.
         calls: names of the functions that it may call, built-in ones among them, such as http.send: those that it
@@ -79,6 +83,7 @@ class Module:
     rules: frozenset[str]
     defaulted: frozenset[str]
     collected: frozenset[str]
+    denied: frozenset[str] = frozenset()
     places: tuple[tuple[int, int, str], ...] = ()
     calls: frozenset[str] = frozenset()
     reads: frozenset[str] | None = None
@@ -144,6 +149,7 @@ def module_of(parsed: Mapping[str, Any]) -> Module:
         frozenset(name for name, _ in named),
         frozenset(name for name, rule in named if rule.get("default")),
         frozenset(name for name, rule in named if _collects(rule.get("head") or {})),
+        frozenset(name for name, _ in named) - {name for name, rule in named if not _denies(rule)},
         tuple(sorted(places)),
         frozenset(calls),
         _reads(parsed),
@@ -160,8 +166,9 @@ def compiled(source: str, module: Module) -> Compiled:
     """The script as an engine holds it.
 
     Raises:
-        errors.Invalid: a name stands where no prefix can be given to it.
+        errors.Invalid: it has no rule that finds anything, or a name stands where no prefix can be given to it.
     """
+    _require_finding(module)
     name = name_of(source)
     lines = source.split("\n")
     package = min(module.places, default=None)
@@ -180,11 +187,22 @@ def compiled(source: str, module: Module) -> Compiled:
     return Compiled(name, whole, (name, *module.package, RESULT), module.calls, module.reads)
 
 
+def _require_finding(module: Module) -> None:
+    """With the rules that are added, a script that finds nothing would pass whatever it is shown."""
+    if module.rules.intersection(_FINDING):
+        return
+    found = next((name for name in _OTHERS if name in module.rules), "")
+    said = f", and its rule {found} is not read" if found else ""
+    fix = "say what is wrong with the material: violations contains msg if { ... }"
+    raise errors.Invalid(
+        f"package {'.'.join(module.package)} has no rule violations: it would pass anything{said}", fix=fix
+    )
+
+
 def _added(module: Module) -> Sequence[str]:
-    lines = []
-    for name, line in _DEFAULTS.items():
-        if name not in module.defaulted | module.collected:
-            lines.append(line)
+    lines: list[str] = []
+    for name in _DEFAULTS:
+        lines += _default(name, module)
         if name in _RULES and name not in module.rules:
             lines.append(_RULES[name])
     if RESULT not in module.rules:
@@ -192,6 +210,26 @@ def _added(module: Module) -> Sequence[str]:
         fields = ", ".join(f'"{name}": {name}' for name in names)
         lines.append(f"{RESULT} := {{{fields}}}")
     return lines
+
+
+def _default(name: str, module: Module) -> Sequence[str]:
+    """The default of a rule, where the script has none.
+
+    A rule of its own keeps what it says: `valid_input if ...` means that another input is not valid, and `violations`
+    that has no value is no answer. `skipped` is the opposite of what its rules say.
+    """
+    if name in module.defaulted | module.collected:
+        return ()
+    if name in module.rules and name in _OWN:
+        return ()
+    if name == "skipped" and name in module.rules - module.denied:
+        return ("default skipped := false",)
+    return (_DEFAULTS[name],)
+
+
+def _denies(rule: Mapping[str, Any]) -> bool:
+    value = (rule.get("head") or {}).get("value") or {}
+    return not rule.get("default") and value.get("type") == "boolean" and value.get("value") is False
 
 
 def _collects(head: Mapping[str, Any]) -> bool:

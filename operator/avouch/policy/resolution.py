@@ -19,7 +19,7 @@ from typing import Protocol
 
 import pydantic
 
-from avouch import digests, errors
+from avouch import digests, errors, spelling
 from avouch.api import contract as contract_kind
 from avouch.api import policy as kind
 from avouch.api import rules
@@ -54,10 +54,17 @@ class Policies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a contract owes. `documents`: each Policy that it names, by its digest, as JSON."""
+    """What a contract owes.
+
+    Attributes:
+        owed: its materials and policies.
+        documents: each Policy that it names, by its digest, as JSON.
+        notes: inputs that are given and that nobody declares: misspelt, most likely. In Chainloop, too, no error.
+    """
 
     owed: owed.Owed
     documents: Mapping[str, bytes]
+    notes: Sequence[reading.Problem] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,7 @@ class _Resolving:
         self._bound: list[owed.Bound] = []
         self._documents: dict[str, bytes] = {}
         self._unresolved: list[Unresolved] = []
+        self._notes: list[reading.Problem] = []
 
     def resolved(self) -> Resolved | Sequence[Unresolved]:
         for one in self._contract.material_policies:
@@ -110,7 +118,7 @@ class _Resolving:
         if self._unresolved:
             return tuple(self._unresolved)
         found = owed.Owed(tuple(self._materials.values()), tuple(self._bound), self._brought)
-        return Resolved(found, self._documents)
+        return Resolved(found, self._documents, tuple(self._notes))
 
     def _attach(
         self, one: model.PolicyAttachment, within: owed.Bound, given: Mapping[str, str], gate: bool | None
@@ -121,6 +129,7 @@ class _Resolving:
             policy = self._known.whole(_embedded(one.embedded)) if one.embedded else self._policy(one.ref)
             name, document = policy.metadata.name, identity.canonical(policy)
             digest = str(digests.of_bytes(document))
+            self._note_unknown(f"policy {name}", within.line, policy.spec.inputs, inputs)
             arguments.bound(name, policy.spec.inputs, inputs)
             blocks, said_by = self._gate(one.gate, gate)
             bound = replace(
@@ -175,6 +184,7 @@ class _Resolving:
         except errors.AvouchError as exc:
             self._tell(line, exc)
             return
+        self._note_unknown(f"policy group {name}", line, group.spec.inputs, dict(attached.inputs))
         said = group.spec.policies or kind.GroupPolicies()
         base = owed.Bound("", "", line, group=name, group_digest=str(identity.digest(group)))
         for index, material in enumerate(said.materials):
@@ -212,6 +222,17 @@ class _Resolving:
     ) -> None:  # fmt: skip
         if self._name_of(each) not in group.skip:
             self._attach(reading.policy_attachment(each), within, given, group.gate)
+
+    def _note_unknown(
+        self, owner: str, line: str, declared: Sequence[kind.PolicyInput], given: Mapping[str, str]
+    ) -> None:
+        """Note what is given and has no such input; an owner that declares none takes all."""
+        known = [one.name for one in declared]
+        for name in given if known else ():
+            if name not in known:
+                near = spelling.nearest(name, known)
+                fix = f"did you mean {near}?" if near else f"it has {', '.join(known)}"
+                self._notes.append(reading.Problem(f"{line}.with", f"{name} is no input of {owner}", fix))
 
     def _name_of(self, attached: contract_kind.PolicyAttachment) -> str:
         if attached.embedded is not None:

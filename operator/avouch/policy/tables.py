@@ -100,6 +100,9 @@ class _Reader:
         self._name = name
 
     def table(self, node: nodes.Node) -> Table:
+        if isinstance(node, nodes.Table) and node.get("apiVersion") is not None:
+            fix = "name its NAME.test.yaml; avouch policy init NAME --test prints one"
+            raise self._wrong(node, "kind", "is an object, not a table of tests", fix)
         fields = self._fields(node, "", _TABLE, ("policy", "cases"))
         listed = fields["cases"]
         if not isinstance(listed, nodes.Sequence) or not listed.items:

@@ -128,6 +128,22 @@ def test_cue_is_refused_with_the_command_that_mends_it(content):
     assert read.flaws[0].fix.startswith("cue export")
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "package main\n\nimport rego.v1\n\nx := {\n}\n}",
+        'package main\n\nviolations[msg] {\n\tmsg := "a"\n}\n',
+        'package main\ndefault allow := false\nallow if {\n\t"a"\n}\n',
+        'package main\nviolations contains msg if {\n\tmsg := "a"\n}\n',
+    ],
+)
+def test_a_script_is_no_contract_in_cue_and_the_fix_says_where_it_belongs(script):
+    for name in ("", "policy.rego"):
+        (flaw,) = files.read(script.encode(), name).flaws
+        assert "a script in Rego" in flaw.message
+        assert "path: FILE" in flaw.fix
+
+
 def test_cue_is_refused_by_the_name_of_its_file():
     assert flaws("schemaVersion: v1", "contract.CUE")[0][2].startswith("CUE contract format")
 

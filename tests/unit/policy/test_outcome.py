@@ -126,12 +126,20 @@ def test_a_skip_has_a_reason() -> None:
         ({"findings": "a"}, "result.findings"),
         ({"ignore": 1}, "result.ignore"),
         ({"skip_reason": []}, "result.skip_reason"),
+        ({}, "result.violations"),
+        ({"skipped": False, "violation": ["misspelt"]}, "result.violations"),
+        ({"passed": False, "message": "of an older form"}, "result.violations"),
     ],
 )
 def test_an_answer_of_another_shape_is_an_error_that_names_the_field(result: Any, field: str) -> None:
     with pytest.raises(errors.Invalid) as told:
         outcome.read(result)
     assert told.value.field == field
+
+
+def test_a_finding_without_a_message_is_told_as_that() -> None:
+    with pytest.raises(errors.Invalid, match=r"findings\[0\].message: is missing"):
+        outcome.read({"findings": [{"msg": "of Gatekeeper"}]})
 
 
 def test_violations_are_bounded_and_the_others_counted() -> None:

@@ -44,6 +44,21 @@ def test_a_rule_that_is_there_is_not_added_and_its_default_is() -> None:
     assert "result" not in rego.completed("package main", again)
 
 
+def test_what_a_script_says_itself_of_valid_input_and_violations_has_no_default_of_ours() -> None:
+    added = rego.completed("", rego.module_of(tree(rule("valid_input"), rule("violations"))))
+    assert "default valid_input" not in added
+    assert "default violations" not in added
+    assert "default valid_input := true" in rego.completed("", rego.module_of(tree()))
+
+
+@pytest.mark.parametrize("other", ["deny", "violation", "warn", "allow"])
+def test_a_script_that_finds_nothing_is_refused_and_its_rule_is_named(other: str) -> None:
+    source = f"package main\n{other} := 1"
+    with pytest.raises(errors.Invalid, match=f"has no rule violations.*its rule {other} is not read") as told:
+        rego.compiled(source, rego.module_of(tree(rule(other))))
+    assert "violations contains msg if" in told.value.fix
+
+
 def test_a_rule_that_collects_has_no_default() -> None:
     collecting = {"head": {"name": "violations", "key": {"type": "string", "value": "a"}}}
     assert "default violations" not in rego.completed("package main", rego.module_of(tree(collecting)))

@@ -183,6 +183,28 @@ def test_inputs_of_a_group_stand_in_the_inputs_of_its_policies() -> None:
     assert dict(bound.inputs) == {"days": "7", "who": "x"}
 
 
+def test_an_input_that_nobody_declares_is_noted_with_its_line_and_what_is_near() -> None:
+    inputs = [{"name": "severity", "default": "low"}]
+    said = policy("a", inputs=inputs), group("g", inputs=inputs), policy("takes-all")
+    spec = {
+        "policies": {
+            "materials": [
+                {"ref": "a", "with": {"severty": "high"}},
+                {"ref": "takes-all", "with": {"any": "x"}},
+            ]
+        },
+        "policyGroups": [{"ref": "g", "with": {"other": "x"}}],
+    }
+    assert [(each.line, each.message, each.fix) for each in resolve(spec, *said).notes] == [
+        (
+            'spec.policies.materials[ref="a"].with',
+            "severty is no input of policy a",
+            "did you mean severity?",
+        ),
+        ('spec.policyGroups[ref="g"].with', "other is no input of policy group g", "it has severity"),
+    ]
+
+
 def test_policies_of_a_group_can_be_skipped() -> None:
     embedded = {key: value for key, value in policy("inside", "SARIF").items()}
     grouped = group(

@@ -48,6 +48,12 @@ def test_inputs_are_the_texts_that_were_written() -> None:
     assert tables.read(TABLE.encode(), "").cases[0].given == {"days": "07", "strict": "yes", "names": "a,b"}
 
 
+def test_a_policy_is_no_table_of_its_tests_and_the_fix_says_where_those_are() -> None:
+    with pytest.raises(errors.Invalid, match=r"p\.yaml:1:1: is an object, not a table of tests") as told:
+        tables.read(b"apiVersion: chainloop.dev/v1\nkind: Policy\n", "p.yaml")
+    assert "NAME.test.yaml" in told.value.fix
+
+
 def test_the_time_of_a_case_comes_before_that_of_the_table() -> None:
     first, second, *_ = tables.read(TABLE.encode(), "").cases
     assert (first.at, second.at) == (datetime(2026, 11, 30, 12, tzinfo=UTC), datetime(2026, 12, 1, 11, tzinfo=UTC))
