@@ -261,6 +261,27 @@ async def test_a_script_of_the_beginning_does_not_judge_the_end(running: engine.
     assert [one.message for one in said.violations] == ["at the end"]
 
 
+@pytest.mark.parametrize("phases", [["INIT"], ["PUSH"], ["INIT", "PUSH"]])
+@pytest.mark.parametrize("kind", [cases.SBOM, "ATTESTATION"])
+async def test_phases_are_of_the_attestation_and_keep_no_script_from_judging_a_material(
+    running: engine.Engine, kind: str, phases: list[str]
+) -> None:
+    cluster = Cluster(policy("components", PASSING, kind, attestationPhases=phases), content=SBOM)
+    cluster.attach(gate=True)
+    plan = replace(cases.planned(cases.asked(type_=kind)), has_policies=True)
+    told = cases.said(cases.file(type_=kind))
+    fine = {(cases.FILE, kind): artifacts.Checked(True)}
+    cluster.show = _as_it_is  # type: ignore[method-assign]
+    said = await said_of(running, cluster, cases.case(plan, cases.snapshot(cases.taskrun()), told, documents=fine))
+    assert [(one.status.value, [each.message for each in one.violations]) for one in said] == [
+        ("Violated", ["left-pad"])
+    ]
+
+
+async def _as_it_is(_type: str, content: bytes, **_: Any) -> bytes:
+    return content
+
+
 async def test_inputs_reach_the_script_and_the_verdict(running: engine.Engine) -> None:
     rego = HEAD + 'violations contains sprintf("%v", [input.args])\n'
     cluster = Cluster(policy("args", rego))

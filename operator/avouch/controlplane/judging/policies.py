@@ -133,13 +133,13 @@ class _Run:
             self.unshown = str(exc)
 
     async def judge_material(self, found: verdicts.JudgedMaterial, known: Mapping[str, Any]) -> None:
+        about = _About(found.name, found.digest, found.type)
         judging = [
             one
             for one in self.pinned.owed.policies
-            if one.judges(found.name, found.type) and _of_type(self._scripts(one), found.type)
+            if one.judges(found.name, found.type) and about.judged_by(self._scripts(one))
         ]
         if judging:
-            about = _About(found.name, found.digest, found.type)
             await self._judge(judging, about, known, lambda: self._shown(found))
 
     async def judge_attestation(self, statement: bytes) -> None:
@@ -197,7 +197,7 @@ class _Run:
     ) -> policies.Evaluation:
         policy = self.pinned.known[one.digest]
         question, _ = evaluation.question(policy, dict(one.inputs), known, self.beside)
-        chosen = _of_type(self._scripts(one), about.type)
+        chosen = about.judged_by(self._scripts(one))
         if not chosen:
             return self._failed(one, about, f"none of its scripts judges {about.type}")
         question = replace(question, hosts=self.pinned.owed.hosts)
@@ -237,7 +237,7 @@ class _Run:
             status=policies.Status.ERROR,
             reference=one.reference,
             description=finding_types.bounded(annotations.get(legacy.DESCRIPTION, ""), _DESCRIPTION),
-            scripts=tuple(each.place for each in _of_type(self._scripts(one), about.type)),
+            scripts=tuple(each.place for each in about.judged_by(self._scripts(one))),
             group=one.group,
             material=about.material,
             material_digest=about.digest,
@@ -288,9 +288,9 @@ class _About:
     digest: str
     type: str
 
-
-def _of_type(found: Iterable[scripts.Script], type_: str) -> Sequence[scripts.Script]:
-    return [one for one in found if one.judges in ("", type_) and one.at_push]
+    def judged_by(self, found: Iterable[scripts.Script]) -> Sequence[scripts.Script]:
+        """The scripts that judge it: of phases only an attestation has more than one."""
+        return [one for one in found if one.judges in ("", self.type) and (one.at_push or self.material)]
 
 
 def _kept(said: Sequence[policies.Evaluation]) -> tuple[policies.Evaluation, ...]:
