@@ -263,6 +263,27 @@ async def test_a_script_of_the_beginning_does_not_judge_the_end(running: engine.
     assert [one.message for one in said.violations] == ["at the end"]
 
 
+@pytest.mark.parametrize("phases", [["INIT"], ["PUSH"], ["INIT", "PUSH"]])
+@pytest.mark.parametrize("kind", [cases.SBOM, "ATTESTATION"])
+async def test_phases_are_of_the_attestation_and_keep_no_script_from_judging_a_material(
+    running: engine.Engine, kind: str, phases: list[str]
+) -> None:
+    cluster = Cluster(policy("components", PASSING, kind, attestationPhases=phases), content=SBOM)
+    cluster.attach(gate=True)
+    plan = replace(cases.planned(cases.asked(type_=kind)), has_policies=True)
+    told = cases.said(cases.file(type_=kind))
+    fine = {(cases.FILE, kind): artifacts.Checked(True)}
+    cluster.show = _as_it_is  # type: ignore[method-assign]
+    said = await said_of(running, cluster, cases.case(plan, cases.snapshot(cases.taskrun()), told, documents=fine))
+    assert [(one.status.value, [each.message for each in one.violations]) for one in said] == [
+        ("Violated", ["left-pad"])
+    ]
+
+
+async def _as_it_is(_type: str, content: bytes, **_: Any) -> bytes:
+    return content
+
+
 async def test_inputs_reach_the_script_and_the_verdict(running: engine.Engine) -> None:
     rego = HEAD + 'violations contains sprintf("%v", [input.args])\n'
     cluster = Cluster(policy("args", rego))
@@ -419,11 +440,183 @@ async def test_nobody_is_asked_for_exceptions_of_a_run_that_needs_none(running: 
 
 
 async def test_a_verdict_waits_for_exceptions_that_cannot_be_read(running: engine.Engine) -> None:
-    class Away(Cluster):
+    class Lost(Cluster):
         async def of_workflow(self, namespace_uid: str, workflow: str) -> Sequence[policyexceptions.PolicyException]:
             raise errors.Unavailable("the database is away")
 
-    cluster = Away(policy("components", PASSING), content=SBOM)
+    cluster = Lost(policy("components", PASSING), content=SBOM)
     cluster.attach(gate=True)
     with pytest.raises(errors.Unavailable):
         await judged(running, cluster)
+
+
+SAYING = HEAD + "violations contains msg if { msg := input.components[0].name }\n"
+
+
+class Asked(Cluster):
+    """Keeps under whose name it was asked for what."""
+
+    def __init__(self, *objects: dict[str, Any], content: bytes | None = CLEAN) -> None:
+        super().__init__(*objects, content=content)
+        self.revisions: list[policy_model.Revision] = []
+        self.namespaces: list[str] = []
+        self.allowances: list[artifacts.Allowance] = []
+
+    async def resolved(self, revision: policy_model.Revision) -> bytes | None:
+        self.revisions.append(revision)
+        return await super().resolved(revision)
+
+    async def of_workflow(self, namespace_uid: str, workflow: str) -> Sequence[policyexceptions.PolicyException]:
+        self.namespaces.append(namespace_uid)
+        return await super().of_workflow(namespace_uid, workflow)
+
+    async def show(self, type_: str, content: bytes, *, namespace_uid: str, allowance: artifacts.Allowance) -> bytes:
+        self.namespaces.append(namespace_uid)
+        self.allowances.append(allowance)
+        return await super().show(type_, content, namespace_uid=namespace_uid, allowance=allowance)
+
+    async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        self.namespaces.append(namespace_uid)
+        async for piece in super().get(digest, namespace_uid=namespace_uid):
+            yield piece
+
+
+class Through:
+    """Implements `evaluation.Engine` over another one; keeps whose documents it held, and fails as it is told."""
+
+    def __init__(self, running: evaluation.Engine, fails: Exception | None = None) -> None:
+        self._running, self._fails = running, fails
+        self.tenants: list[str] = []
+
+    @property
+    def version(self) -> str:
+        return self._running.version
+
+    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
+        if self._fails is not None:
+            raise self._fails
+        return await self._running.compiled(source)
+
+    @contextlib.asynccontextmanager
+    async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
+        self.tenants.append(tenant)
+        async with self._running.document(tenant, content) as asked:
+            yield asked
+
+
+async def said_of(
+    running: evaluation.Engine, cluster: Cluster, made: examination.Case
+) -> tuple[policy_model.Evaluation, ...]:
+    found = verdict.judge(made, cases.LATER)
+    assert isinstance(found, verdicts.Verdict)
+    return await judging.Evaluating(cluster, cluster, running, cluster, cluster).evaluated(made, found, KEYS)
+
+
+@pytest.mark.parametrize(("home", "uid"), [("", "ns-uid"), ("home-uid", "home-uid")])
+async def test_a_contract_may_be_another_namespaces_and_all_else_is_asked_for_in_the_runs_own(
+    running: engine.Engine, home: str, uid: str
+) -> None:
+    whole = policy("whole", HEAD + 'violations contains "bad"\n', "ATTESTATION")
+    cluster, through = Asked(policy("components", PASSING), whole, content=SBOM), Through(running)
+    cluster.attach_all(
+        {"policies": {"materials": [{"ref": "components", "gate": True}], "attestation": [{"ref": "whole"}]}}
+    )
+    made = replace(case(), plan=replace(case().plan, contract_namespace_uid=home))
+    said = await said_of(through, cluster, made)
+    assert cluster.revisions == [policy_model.Revision(uid, "contract", 3)]
+    await judging.Evaluating(cluster, cluster, running, cluster, cluster).declared(replace(made, evaluations=said))
+    assert cluster.namespaces == ["ns-uid"] * 3, "its evidence, how it is shown, and its exceptions"
+    assert through.tenants == ["ns-uid"] * 2, "the processes of OPA"
+
+
+async def test_the_materials_of_one_run_share_one_allowance_to_be_read(running: engine.Engine) -> None:
+    cluster = Asked(policy("components", PASSING))
+    cluster.attach()
+    plan = replace(cases.planned(cases.asked(), cases.asked("other")), has_policies=True)
+    told = cases.said(cases.file(), cases.file(name="other"))
+    said = await said_of(running, cluster, cases.case(plan, cases.snapshot(cases.taskrun()), told))
+    assert {one.material for one in said} == {"other", "sbom"}
+    assert cluster.allowances[0] is cluster.allowances[1]
+
+
+class Away(Cluster):
+    """Its evidence cannot be read now."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(policy("components", PASSING))
+        self._where = where
+
+    async def get(self, digest: digests.Digest, *, namespace_uid: str = "") -> AsyncIterator[bytes]:
+        if self._where == "store":
+            raise errors.Unavailable("the store is away")
+        yield CLEAN
+
+    async def show(self, type_: str, content: bytes, *, namespace_uid: str, allowance: artifacts.Allowance) -> bytes:
+        if self._where == "reader":
+            raise errors.Unavailable("no process starts")
+        return content
+
+
+@pytest.mark.parametrize("where", ["store", "reader", "engine"])
+async def test_what_cannot_answer_now_is_no_verdict(running: engine.Engine, where: str) -> None:
+    cluster = Away(where)
+    cluster.attach()
+    away = errors.Unavailable("OPA does not start") if where == "engine" else None
+    with pytest.raises(errors.Unavailable):
+        await judged(Through(running, away), cluster)
+
+
+async def test_what_nobody_thought_of_is_an_error_of_its_policy_and_never_a_pass(running: engine.Engine) -> None:
+    cluster = Cluster(policy("components", PASSING))
+    cluster.attach()
+    found = await judged(Through(running, ZeroDivisionError("a mistake of ours")), cluster)
+    assert (found.result, found.evaluations[0].status) == (verdicts.VerdictResult.ERROR, policy_model.Status.ERROR)
+    assert found.evaluations[0].reason == "the evaluation failed: ZeroDivisionError"
+
+
+@pytest.mark.parametrize("script", [{"kind": cases.SBOM}, {"attestationPhases": ["INIT"]}])
+async def test_a_policy_on_the_attestation_that_does_not_judge_it_is_an_error(
+    running: engine.Engine, script: dict[str, Any]
+) -> None:
+    cluster = Cluster(policy("components", PASSING, **{"kind": "ATTESTATION", **script}))
+    cluster.attach_all({"policies": {"attestation": [{"ref": "components", "gate": True}]}})
+    found = await judged(running, cluster)
+    assert found.result is verdicts.VerdictResult.ERROR
+    assert found.evaluations[0].reason == "none of its scripts judges ATTESTATION"
+
+
+async def test_what_an_attestation_holds_of_a_material_is_judged_and_of_no_other(running: engine.Engine) -> None:
+    cluster = Cluster(policy("saying", SAYING), content=None)
+    cluster.attach()
+    contents = {name: b'{"bomFormat": "CycloneDX", "components": [{"name": "%s"}]}' % name.encode() for name in "ab"}
+    held = {name: str(digests.of_bytes(content)) for name, content in contents.items()}
+    plan = replace(cases.planned(*map(cases.asked, held)), has_policies=True)
+    told = cases.said(*(cases.file(held[name], name, content=content) for name, content in contents.items()))
+    documents = cases.fine(*held.values())
+    made = cases.case(plan, cases.snapshot(cases.taskrun()), told, documents=documents)
+    said = await said_of(running, cluster, made)
+    assert [(one.material, one.violations[0].message) for one in said] == [("a", "a"), ("b", "b")]
+
+
+async def test_a_run_has_so_many_evaluations_and_the_others_have_not_passed(
+    running: engine.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "EVALUATIONS", 1)
+    cluster = Cluster(policy("a", PASSING), policy("b", PASSING))
+    cluster.attach()
+    found = await judged(running, cluster)
+    assert [one.status.value for one in found.evaluations] == ["Passed", "Error"]
+    assert found.evaluations[1].reason == "not evaluated: a run has at most 1 evaluations"
+
+
+async def test_a_verdict_keeps_so_many_violations_of_all_policies_and_counts_the_others(
+    running: engine.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "VIOLATIONS", 3)
+    three = HEAD + 'violations contains msg if { some i in numbers.range(1, 2); msg := sprintf("%d", [i]) }\n'
+    cluster = Cluster(*(policy(name, three) for name in "abc"))
+    cluster.attach()
+    found = await judged(running, cluster)
+    assert [(len(one.violations), one.more) for one in found.evaluations] == [(2, 0), (1, 1), (0, 2)]
+    assert {one.status for one in found.evaluations} == {policy_model.Status.VIOLATED}
+    assert found.result is verdicts.VerdictResult.FAILED

@@ -109,12 +109,13 @@ def test_raw_control_characters_of_sarif_are_escaped() -> None:
         documents.of_material("OPENVEX", raw)
 
 
+@pytest.mark.parametrize("end", [b"1]", b""], ids=["whole", "cut"])
 @pytest.mark.parametrize("name", ["SARIF", "EVIDENCE"])
-def test_a_document_that_is_too_large_is_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_is_too_large_is_not_shown(name: str, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (documents, pieces):
         monkeypatch.setattr(module, "MOST", 1024 * 1024)
     with pytest.raises(errors.TooLarge, match="at most 1 MiB"):
-        documents.of_material(name, b"[" + b"1," * 1024 * 1024 + b"1]")
+        documents.of_material(name, b"[" + b"1," * 1024 * 1024 + end)
 
 
 def test_one_that_needs_too_much_memory_is_an_error_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,15 @@ def test_a_violation_counts_even_where_the_script_says_that_it_skipped() -> None
     assert (found.skipped, len(found.violations)) == ("", 1)
 
 
+def test_what_is_suppressed_keeps_no_script_from_skipping() -> None:
+    found = outcome.read({"skipped": True, "skip_reason": "old", "findings": [{"message": "a", "suppress": True}]})
+    assert (found.skipped, len(found.suppressed)) == ("old", 1)
+
+
+def test_a_finding_that_says_nothing_of_being_suppressed_counts() -> None:
+    assert len(outcome.read({"findings": [{"message": "a", "suppress": None}]}).violations) == 1
+
+
 def test_a_skip_has_a_reason() -> None:
     assert outcome.read({"skipped": True, "skip_reason": "old", "violations": []}).skipped == "old"
     assert outcome.read({"skipped": True}).skipped == "the policy gave no reason"

@@ -43,6 +43,7 @@ class Files:
         (WEB, "sbom.rego", "https://policies.example/a/sbom.rego"),
         (WEB, "../b/sbom.rego", "https://policies.example/b/sbom.rego"),
         (WEB, "/sbom.rego", "https://policies.example/sbom.rego"),
+        ("http://policies.example/p.yaml", "sbom.rego", "http://policies.example/sbom.rego"),
         (WEB, "https://other.example/x.rego", "https://other.example/x.rego"),
         (f"{WEB}?v=1", "sbom.rego", "https://policies.example/a/sbom.rego"),
         (f"{WEB}@sha256:00", "sbom.rego", "https://policies.example/a/sbom.rego"),
@@ -118,10 +119,16 @@ def test_what_is_no_script_is_refused_by_its_place(content: bytes, told: str) ->
     assert caught.value.field == "spec.policies[1].ref"
 
 
-def test_all_scripts_together_are_bounded() -> None:
+@pytest.mark.parametrize("letter", ["a", "é"])
+def test_all_scripts_together_are_bounded(letter: str) -> None:
     many = policy(policies=[{"ref": "a.rego"}] * 3)
     with pytest.raises(errors.TooLarge, match="more than 1048576 bytes in all"):
-        places.whole(many, "file://", Files(a=b"a" * places.MOST))
+        places.whole(many, "file://", Files(a=letter.encode() * (places.MOST // len(letter.encode()))))
+
+
+def test_a_mark_of_bytes_at_its_beginning_is_no_part_of_a_script() -> None:
+    found = places.whole(policy(path="a.rego"), "file://", Files(a=b"\xef\xbb\xbfpackage a"))
+    assert found.spec.embedded == "package a"
 
 
 def test_what_is_not_there_is_told_with_its_place() -> None:

@@ -192,7 +192,13 @@ def test_a_script_that_gives_object_another_meaning_may_see_all_that_it_gets_a_f
     assert rego.module_of({**tree(), **other, "rules": [asking, *other.get("rules", ())]}).reads is None
 
 
-@pytest.mark.parametrize("name", ["time.now_ns", "rand.intn", "uuid.rfc4122", "http.send", "net.lookup_ip_addr"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("time.now_ns", "rand.intn", "uuid.rfc4122", "http.send", "net.lookup_ip_addr", "opa.runtime"),
+        *("io.jwt.decode_verify", "crypto.x509.parse_and_verify_certificates", "json.match_schema"),  # by the time
+    ],
+)
 def test_what_calls_for_what_changes_does_not_last(name: str) -> None:
     known = rego.Compiled("a", "", ("a",), frozenset({"count", "input.time.zone"}))
     assert known.lasting
@@ -200,7 +206,8 @@ def test_what_calls_for_what_changes_does_not_last(name: str) -> None:
 
 
 def test_of_what_lies_beside_a_script_sees_what_it_reads() -> None:
-    beside = {"args": {}, "chainloop_metadata": {"name": "a"}}
+    beside = {"args": {}, "chainloop_metadata": {"name": "a"}, "avouch": {"run": {"name": "b"}}}
+    assert rego.Compiled("a", "", ("a",), reads=frozenset({"avouch"})).seen(beside) == {"avouch": beside["avouch"]}
     assert rego.Compiled("a", "", ("a",), reads=frozenset({"args", "components"})).seen(beside) == {"args": {}}
     assert rego.Compiled("a", "", ("a",), reads=frozenset()).seen(beside) == {}
     assert rego.Compiled("a", "", ("a",), reads=None).seen(beside) == beside

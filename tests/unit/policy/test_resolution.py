@@ -406,3 +406,40 @@ def test_a_policy_that_is_for_materials_of_its_own_type_need_not_judge_that_of_a
 def test_a_policy_of_any_type_judges_the_material_that_it_is_for() -> None:
     spec = {**attached(ref="any", selector={"name": "sbom"}), "materials": [SBOM]}
     assert resolve(spec, policy("any", "")).owed.policies
+
+
+def test_what_only_an_edit_heals_is_not_missing() -> None:
+    found = _resolve({"policies": {"materials": [{"ref": "any"}, {"ref": "gone"}]}}, policy("any", ""))
+    assert [one.missing for one in found] == [False, True]
+
+
+def test_what_is_met_when_a_policy_passes_is_recorded_with_it() -> None:
+    (bound,) = resolve(attached(ref="a", requirements=["soc2/cc1"]), policy("a")).owed.policies
+    assert bound.requirements == ("soc2/cc1",)
+
+
+def test_a_policy_of_a_group_judges_the_material_that_the_group_names_whatever_it_selects_itself() -> None:
+    each = {"ref": "a", "selector": {"name": "other", "matchMode": "PREFIX"}}
+    grouped = group("g", policies={"materials": [{"name": "sbom", "type": "SBOM_CYCLONEDX_JSON", "policies": [each]}]})
+    (bound,) = resolve({"policyGroups": [{"ref": "g"}]}, policy("a"), grouped).owed.policies
+    assert (bound.material, bound.prefix) == ("sbom", False)
+
+
+def test_what_a_group_is_given_beside_its_inputs_stands_in_its_texts_too() -> None:
+    each = {"ref": "a", "with": {"who": "{{ inputs.who }}", "days": "{{ inputs.days }}"}}
+    grouped = group(
+        "g",
+        policies={"materials": [{"type": "SARIF", "policies": [each]}]},
+        inputs=[{"name": "days", "default": "7"}],
+    )
+    (bound,) = resolve({"policyGroups": [{"ref": "g", "with": {"who": "ada"}}]}, policy("a", ""), grouped).owed.policies
+    assert dict(bound.inputs) == {"who": "ada", "days": "7"}
+
+
+def test_a_policy_on_the_attestation_is_held_to_no_materials_type() -> None:
+    spec = {
+        "materials": [{"name": "sbom", "type": "SARIF"}],
+        "policies": {"attestation": [{"ref": "a", "selector": {"name": "sbom"}}]},
+    }
+    (bound,) = resolve(spec, policy("a", "ATTESTATION")).owed.policies
+    assert bound.attestation

@@ -37,3 +37,13 @@ def test_a_material_that_no_script_judges_is_an_error() -> None:
         scripts.judging(found, "OPENVEX")
     with pytest.raises(errors.Invalid, match="no policy can judge ARTIFACT"):
         scripts.judging(scripts.of(spec(embedded="c")), "ARTIFACT")
+
+
+@pytest.mark.parametrize(
+    ("phases", "at_push"), [([], True), (["INIT"], False), (["PUSH"], True), (["INIT", "PUSH"], True)]
+)
+def test_a_script_judges_an_attestation_that_is_complete_unless_it_is_for_its_beginning_alone(
+    phases: list[str], at_push: bool
+) -> None:
+    spec = kind.PolicySpec.model_validate({"policies": [{"embedded": "package a", "attestationPhases": phases}]})
+    assert [one.at_push for one in scripts.of(spec)] == [at_push]

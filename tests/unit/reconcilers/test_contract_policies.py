@@ -161,3 +161,22 @@ async def test_a_workflow_may_map_a_material_that_a_policy_group_brings() -> Non
         )
         await reconciling.reconcile(workflow)
         assert (conditions.MATERIALS_KNOWN not in said(reconciling, workflow)) == known
+
+
+async def test_a_contract_stalls_where_an_edit_has_to_heal_it_whatever_else_is_missing() -> None:
+    reconciling, memory = build()
+    both = [{"ref": "https://h.example/p.yaml"}, {"ref": "gone"}]
+    contract = stage.put(reconciling, "Contract", "c", policies={"materials": both})
+    await reconciling.reconcile(contract)
+    assert conditions.STALLED in said(reconciling, contract)
+    assert memory.revisions == []
+
+
+async def test_the_hosts_that_the_organization_lists_are_part_of_the_revision() -> None:
+    reconciling, memory = build()
+    asking = {"policies": [{"kind": "SARIF", "embedded": "package main\nx := http.send({})\n"}]}
+    stage.put(reconciling, "Policy", "fresh", **asking)
+    settings = {"policiesAllowedHostnames": ["a.example"]}
+    stage.put(reconciling, "Organization", "acme", "", homeNamespace="team", settings=settings)
+    await reconciling.reconcile(stage.put(reconciling, "Contract", "c", **ATTACHED))
+    assert owed.restore(memory.revisions[-1].resolved).hosts == ("a.example",)

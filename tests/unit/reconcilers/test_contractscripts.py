@@ -103,3 +103,14 @@ async def test_what_takes_too_long_is_tried_again(monkeypatch: pytest.MonkeyPatc
     assert memory.revisions == []
     with reconciling.context.compiling.of("team") as turn:
         assert turn, "it gave its turn back"
+
+
+async def test_one_that_stands_in_a_group_may_be_mended_there() -> None:
+    reconciling, memory = build()
+    said_there = {"attestation": [{"embedded": EMBEDDED}]}
+    stage.put(reconciling, "PolicyGroup", "g", policies=said_there)
+    contract = stage.put(reconciling, "Contract", "c", policyGroups=[{"ref": "g"}])
+    await reconciling.reconcile(contract)
+    assert "policy own does not compile" in said(reconciling, contract)["Ready"][1]
+    assert conditions.STALLED not in said(reconciling, contract)
+    assert memory.revisions == []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from avouch import digests, errors
+from avouch.controlplane.model import fetches
 from avouch.kube.cache import Key, ObjectCache
 from avouch.policy import rego, scripts
 from avouch.reconcilers import conditions, policies, specs
@@ -35,6 +36,14 @@ class Compiler:
         return said
 
 
+class Web:
+    """Where one script lies, and another one that was not fetched yet."""
+
+    async def ask(self, namespace_uid: str, references: frozenset[str], *, epoch: int) -> Any:
+        there = {"https://policies.example/p.rego": fetches.Fetched(GOOD.encode())}
+        return {each: there.get(each, fetches.Fetched()) for each in references}
+
+
 def obj(spec: dict[str, Any], name: str = "sbom", **more: Any) -> dict[str, Any]:
     meta = {"name": name, "namespace": "team", "uid": f"uid-{name}", "generation": 1}
     return {"metadata": meta, "spec": spec, **more}
@@ -54,7 +63,12 @@ async def reconciled(
     cache = ObjectCache(specs.INDEXERS)
     meta = {"name": "avouch-policies", "namespace": "team", "uid": "u"}
     cache.put(Key("ConfigMap", "team", "avouch-policies"), {"metadata": meta, "data": files or {}})
-    there: Any = types.SimpleNamespace(compiler=compiler or Compiler(), cache=cache)
+    organization = {"homeNamespace": "team", "settings": {"policiesAllowedHostnames": ["policies.example"]}}
+    cache.put(Key("Namespace", "", "team"), {"metadata": {"name": "team"}})
+    cache.put(Key("Organization", "", "acme"), {"metadata": {"name": "acme"}, "spec": organization})
+    there: Any = types.SimpleNamespace(
+        compiler=compiler or Compiler(), cache=cache, fetches=Web(), epoch=lambda: 7, namespace_uid=str
+    )
     return await policies.reconcile(there, Key("Policy", "team", "sbom"), obj(spec, **more))
 
 
@@ -166,3 +180,9 @@ async def test_a_suspended_policy_keeps_what_was_said_of_it_and_is_not_compiled(
 def test_scripts_of_a_policy_within_another_object_are_told_with_the_whole_path() -> None:
     (script,) = policies.within("spec.policies.attestation[0].embedded", [scripts.Script("spec.embedded", GOOD)])
     assert script.place == "spec.policies.attestation[0].embedded.spec.embedded"
+
+
+@pytest.mark.parametrize(("name", "ready", "recheck"), [("p", "True", 300.0), ("gone", "False", 2.0)])
+async def test_a_script_on_the_web_is_looked_at_again(name: str, ready: str, recheck: float) -> None:
+    desired = await reconciled({"policies": [{"ref": f"https://policies.example/{name}.rego"}]})
+    assert (says(desired)["Ready"][0], desired.recheck) == (ready, recheck)

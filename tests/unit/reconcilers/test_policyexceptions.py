@@ -32,6 +32,7 @@ class Recorded:
         self.rows[exception.namespace, exception.name] = exception
 
     async def remove(self, namespace: str, name: str, *, epoch: int) -> None:
+        assert epoch == 1
         self.rows.pop((namespace, name), None)
 
     async def keys(self) -> list[tuple[str, str]]:
@@ -145,7 +146,7 @@ async def test_one_that_is_deleted_is_forgotten() -> None:
 
 
 async def test_an_expired_one_says_so_and_what_helps() -> None:
-    desired = await World(NOW + timedelta(days=30)).reconcile(obj())
+    desired = await World(datetime(2026, 1, 16, 18, tzinfo=UTC)).reconcile(obj())  # in this very moment
     assert ready(desired) == ("False", "Expired")
     assert "ended at 2026-01-16T18:00:00Z" in desired.conditions[0].message
 
@@ -159,6 +160,7 @@ async def test_its_end_is_looked_at_when_it_comes() -> None:
     ("change", "reason", "told"),
     [
         ({"policy": {"name": "baned"}}, "PolicyNotFound", "no Policy baned in namespace team: did you mean banned?"),
+        ({"policy": {"name": "foreign"}}, "PolicyNotFound", "no Policy foreign in namespace team"),
         ({"workflows": ["build", "buidl"]}, "WorkflowNotFound", "no Workflow buidl: did you mean build?"),
         ({"workflows": ["elsewhere"]}, "WorkflowNotFound", "no Workflow elsewhere"),
     ],
@@ -168,6 +170,7 @@ async def test_a_name_that_leads_nowhere_is_told_with_the_nearest_one(
 ) -> None:
     world = World()
     put(world.cache, "Workflow", "elsewhere", "other-team")
+    put(world.cache, "Policy", "foreign", "other-team")
     desired = await world.reconcile(obj(**change))
     assert ready(desired) == ("False", "DependencyNotReady")
     found = next(one for one in desired.conditions if one.type == "ReferencesFound")

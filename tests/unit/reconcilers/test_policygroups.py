@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from avouch import errors
+from avouch.controlplane.model import fetches
 from avouch.kube.cache import Key, ObjectCache
 from avouch.policy import identity
 from avouch.reconcilers import conditions, policies, policygroups, policylookup, specs
@@ -23,7 +25,8 @@ def cache() -> ObjectCache:
     for name in ("central", "team", "alone", "other"):
         made.put(Key("Namespace", "", name), {"metadata": {"name": name, "uid": name, "resourceVersion": "1"}})
     for name, home, projects in (("shop", "central", ["team"]), ("rival", "other", [])):
-        spec = {"homeNamespace": home, "projects": {"namespaces": projects}}
+        settings = {"policiesAllowedHostnames": ["policies.example"]}
+        spec = {"homeNamespace": home, "projects": {"namespaces": projects}, "settings": settings}
         made.put(Key("Organization", "", name), {"metadata": {"name": name, "resourceVersion": "1"}, "spec": spec})
     for each in (
         policy("own"),
@@ -87,11 +90,23 @@ def test_a_reference_without_a_policy_says_why(namespace: str, reference: str, r
     assert said in str(found)
 
 
-async def reconciled(*attached: dict[str, Any], compiler: Compiler | None = None) -> conditions.Desired:
-    there: Any = types.SimpleNamespace(cache=cache(), compiler=compiler or Compiler())
+async def reconciled(
+    *attached: dict[str, Any], compiler: Compiler | None = None, suspend: bool = False, **more: Any
+) -> conditions.Desired:
+    there: Any = types.SimpleNamespace(
+        cache=cache(), compiler=compiler or Compiler(), fetches=Unfetched(), epoch=lambda: 7, namespace_uid=str
+    )
     meta = {"name": "all", "namespace": "team", "uid": "u", "generation": 1}
-    spec = {"policies": {"materials": [{"type": "SARIF", "policies": list(attached)}]}}
-    return await policygroups.reconcile(there, Key("PolicyGroup", "team", "all"), {"metadata": meta, "spec": spec})
+    spec = {"suspend": suspend, "policies": {"materials": [{"type": "SARIF", "policies": list(attached)}]}}
+    obj = {"metadata": meta, "spec": spec, **more}
+    return await policygroups.reconcile(there, Key("PolicyGroup", "team", "all"), obj)
+
+
+class Unfetched:
+    """Nothing was fetched yet of what lies on the web."""
+
+    async def ask(self, namespace_uid: str, references: frozenset[str], *, epoch: int) -> Any:
+        return {each: fetches.Fetched() for each in references}
 
 
 def embedded(script: str, **more: Any) -> dict[str, Any]:
@@ -139,3 +154,35 @@ def test_a_group_is_filed_under_each_policy_that_it_names(reference: str) -> Non
     spec = {"policies": {"attestation": [{"ref": reference}], "materials": [{"policies": [{"ref": "other"}]}]}}
     filed = specs.file_by_policies({"metadata": {"name": "all"}, "spec": spec})
     assert sorted(filed) == ["Policy/other", "Policy/own", "policies"]
+
+
+async def test_without_an_engine_a_group_waits() -> None:
+    missing = errors.NotInstalled("opa is not there", fix="install it")
+    desired = await reconciled(embedded(GOOD), compiler=Compiler(**{GOOD: missing}))
+    assert says(desired)["Ready"] == ("False", "DependencyNotReady")
+    assert says(desired)["PolicyCompiled"] == ("Unknown", "EngineMissing")
+    assert desired.recheck == policies.RECHECK
+
+
+async def test_a_suspended_group_keeps_what_was_said_of_it_and_looks_nothing_up() -> None:
+    before = (await reconciled({"ref": "own"})).status(1)
+    desired = await reconciled({"ref": "none"}, embedded("bad"), suspend=True, status=before)
+    assert says(desired) == {
+        "Ready": ("True", "Suspended"), "PolicyCompiled": ("True", "Compiled"), "RefsResolved": ("True", "Resolved")
+    }  # fmt: skip
+    assert desired.fields == {"digest": before["digest"]}
+
+
+async def test_a_group_waits_for_what_lies_on_the_web_and_looks_again() -> None:
+    desired = await reconciled({"ref": "https://policies.example/sbom.yaml"})
+    assert says(desired)["RefsResolved"] == ("False", "NotFetched")
+    assert desired.recheck == 2.0
+
+
+async def test_a_group_waits_for_the_script_that_an_embedded_policy_names() -> None:
+    named = embedded(GOOD)
+    named["embedded"]["spec"] = {"path": "p.rego"}
+    desired = await reconciled(named)
+    assert says(desired)["RefsResolved"] == ("False", "ScriptNotFound")
+    assert says(desired)["Ready"][0] == "False"
+    assert message(desired, "RefsResolved").startswith("spec.policies.materials[0].policies[0].embedded: spec.path: ")

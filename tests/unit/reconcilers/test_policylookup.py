@@ -352,3 +352,23 @@ async def test_without_a_reference_to_the_web_nothing_is_asked() -> None:
     found, recheck = await looked_up(web := Web(), "fresh", known)
     assert script(found) == "package own"
     assert (web.asked, recheck) == ([], None)
+
+
+async def test_a_host_is_allowed_whatever_its_port() -> None:
+    there = "https://policies.example:8443/a/sbom.yaml"
+    web = Web()
+    web.said[there] = fetches.Fetched(written(embedded="package web").encode())
+    found, _ = await looked_up(web, there)
+    assert text(found) == "package web"
+
+
+@pytest.mark.parametrize("how", ["two claim it", "it cannot be read"])
+def test_a_namespace_whose_organization_is_not_known_has_its_own_policies_and_no_others(how: str) -> None:
+    known = allowing("policies.example")
+    home = {"homeNamespace": "elsewhere", "projects": {"namespaces": ["team"]}}
+    if how == "two claim it":
+        known.put(Key("Organization", "", "rival"), {"metadata": {"name": "rival"}, "spec": home})
+    else:
+        known.put(Key("Organization", "", "acme"), {"metadata": {"name": "acme"}, "spec": {**home, "homeNamespace": 7}})
+    lookup = policylookup.of(known, "team")
+    assert (lookup.namespaces, lookup.hosts) == (["team"], frozenset())

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from avouch import digests, errors, kept, storable
 from avouch.api import policy as kind
@@ -203,7 +203,7 @@ class _Run:
                 if count > EVALUATIONS or self.use.clock() > self.until:
                     return
                 question = self._question(one, known)
-                for script in _of_type(self._scripts(one), found.type):
+                for script in _About.of(found).judged_by(self._scripts(one)):
                     made = await self.use.engine.compiled(script.embedded)
                     if isinstance(made, rego.Compiled):
                         yield evaluation.Ahead(document, made, question.beside)
@@ -220,13 +220,12 @@ class _Run:
         return [
             one
             for one in self.pinned.owed.policies
-            if one.judges(found.name, found.type) and _of_type(self._scripts(one), found.type)
+            if one.judges(found.name, found.type) and _About.of(found).judged_by(self._scripts(one))
         ]
 
     async def judge_material(self, found: verdicts.JudgedMaterial, known: Mapping[str, Any]) -> None:
         if judging := self._judging(found):
-            about = _About(found.name, found.digest, found.type)
-            await self._judge(judging, about, known, lambda: self._shown(found))
+            await self._judge(judging, _About.of(found), known, lambda: self._shown(found))
 
     async def judge_attestation(self, statement: bytes) -> None:
         judging = [one for one in self.pinned.owed.policies if one.attestation]
@@ -295,7 +294,7 @@ class _Run:
         self, one: owed.Bound, about: "_About", known: Mapping[str, Any], asked: evaluation.Asked
     ) -> policies.Evaluation:
         question = self._question(one, known)
-        chosen = _of_type(self._scripts(one), about.type)
+        chosen = about.judged_by(self._scripts(one))
         if not chosen:
             return self._failed(one, about, f"none of its scripts judges {about.type}")
         question = replace(question, hosts=self.pinned.owed.hosts)
@@ -335,7 +334,7 @@ class _Run:
             status=policies.Status.ERROR,
             reference=one.reference,
             description=finding_types.bounded(annotations.get(legacy.DESCRIPTION, ""), _DESCRIPTION),
-            scripts=tuple(each.place for each in _of_type(self._scripts(one), about.type)),
+            scripts=tuple(each.place for each in about.judged_by(self._scripts(one))),
             group=one.group,
             material=about.material,
             material_digest=about.digest,
@@ -404,9 +403,14 @@ class _About:
     digest: str
     type: str
 
+    @classmethod
+    def of(cls, found: verdicts.JudgedMaterial) -> Self:
+        """A material."""
+        return cls(found.name, found.digest, found.type)
 
-def _of_type(found: Iterable[scripts.Script], type_: str) -> Sequence[scripts.Script]:
-    return [one for one in found if one.judges in ("", type_) and one.at_push]
+    def judged_by(self, found: Iterable[scripts.Script]) -> Sequence[scripts.Script]:
+        """The scripts that judge it: of phases only an attestation has more than one."""
+        return [one for one in found if one.judges in ("", self.type) and (one.at_push or self.material)]
 
 
 def _kept(said: Sequence[policies.Evaluation]) -> tuple[policies.Evaluation, ...]:

@@ -34,6 +34,7 @@ def told(server: policies.Evaluation, *client: Any, material: str = "sbom") -> v
     [
         (VIOLATED, GOOD, "Passed", ["PolicyViolated", "PolicyEvaluationDiffers"]),
         (PASSED, BAD, "Violated", ["PolicyEvaluationDiffers"]),
+        (PASSED, {**BAD, "skipped": True}, "Violated", ["PolicyEvaluationDiffers"]),
         (VIOLATED, BAD, "Violated", ["PolicyViolated"]),
         (PASSED, GOOD, "Passed", []),
         (VIOLATED, SKIPPED, "Skipped", ["PolicyViolated"]),
