@@ -25,9 +25,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch import errors
+from avouch import errors, rfc3339
 from avouch.controlplane.model import deliveries, external, judging, runs
+from avouch.controlplane.model import verdicts as verdict_model
 from avouch.controlplane.model.verdicts import VerdictResult
+from avouch.findings import Finding
 from avouch.store import database, jobs, rows, verdicts
 
 _T = TypeVar("_T")
@@ -72,8 +74,10 @@ _DEAD = (
 )
 # A run that a newer version judged with a word of its own is not read: its job ends.
 _RECORDS = (
-    "SELECT r.*, s.document::text AS document, v.claims AS heard, o.* FROM runs r"
+    "SELECT r.*, s.document::text AS document, v.claims AS heard, v.findings AS said, v.evaluations AS evaluated,"  # noqa: S608 - constants only
+    " v.materials AS delivered, v.reevaluation, d.digest AS summary, o.* FROM runs r"
     " LEFT JOIN verdicts v ON v.run_id = r.id"
+    f" LEFT JOIN verdict_documents d ON d.run_id = v.run_id AND d.kind = '{verdict_model.VSA}'"
     " LEFT JOIN snapshots s ON s.run_id = r.id AND NOT %(bare)s"
     " LEFT JOIN outside_runs o ON o.run_id = r.id"
     " WHERE r.id = ANY(%(ids)b) AND r.result = ANY(%(known)b)"
@@ -157,7 +161,13 @@ class _One:
             for one in outcomes:
                 if isinstance(one, judging.Later):
                     await jobs.judge(connection, one.run_id, one.at)
-            await verdicts.write(connection, _decided(outcomes))
+            decided = _decided(outcomes)
+            written = await verdicts.write(connection, decided)
+            # The run changed since it was read, and what was to end its verdict may still do so.
+            await jobs.judge_all(
+                connection,
+                [signed.verdict.run_id for signed, _, over in decided if over and signed.verdict.run_id not in written],
+            )
         self.settled = True
 
 
@@ -315,6 +325,25 @@ def _record(row: "sa.Row[Any]", claims: Sequence["sa.Row[Any]"]) -> judging.Reco
         external=read("attester", lambda: _external(row), None),
         problem="; ".join(problems),
         heard=None if row.heard is None else frozenset(row.heard),
+        standing=read("verdict", lambda: _standing(row), None),
+    )
+
+
+def _standing(row: "sa.Row[Any]") -> verdict_model.Standing | None:
+    """The verdict that a run has."""
+    if row.said is None or row.judged_at is None:
+        return None
+    again, chain = row.reevaluation, row.superseded
+    earlier = [*(chain.get("before") or ()), chain] if chain else ()
+    pinned = {"name": row.contract, "revision": row.revision, "digest": row.contract_digest}
+    return verdict_model.Standing(
+        judged_at=rfc3339.read(again["judged_at"], "judged_at") if again else row.judged_at,
+        digest=row.summary or "",
+        contract=verdict_model.Contract(**(again["contract"] if again else pinned)),
+        earlier=tuple(VerdictResult(one["verdict"]) for one in earlier),
+        findings=tuple(Finding.recorded(**one) for one in row.said),
+        evaluations=row.evaluated or (),
+        stored=frozenset(one["digest"] for one in row.delivered if one.get("uploaded")),
     )
 
 

@@ -24,7 +24,8 @@ _ASK = (
 # Two workers never take two of one namespace: they choose one after the other.
 _IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('avouch.replays', 0))"
 _WAITING = 32  # runs that may be due: as many as one batch of judging takes
-_BUSY = (
+# Whether as many runs are due as one batch takes: what is judged again waits for them.
+BUSY = (
     "EXISTS (SELECT FROM procrastinate_jobs j WHERE j.queue_name = 'judge' AND j.status = 'todo'"
     f" AND coalesce(j.scheduled_at, '-infinity') <= now() OFFSET {_WAITING})"
 )
@@ -33,14 +34,14 @@ _TAKE = (
     "UPDATE replays SET tries = tries + 1, leased_until = now() + %(lease)s WHERE (namespace_uid, name) = ("  # noqa: S608 - constants only
     " SELECT namespace_uid, name FROM (SELECT DISTINCT ON (r.namespace_uid) r.namespace_uid, r.name FROM replays r"
     "  JOIN namespaces n ON n.name = r.namespace AND n.uid = r.namespace_uid"
-    f"  WHERE r.done_at IS NULL AND r.tries < {replays.TRIES} AND NOT {_BUSY}"
+    f"  WHERE r.done_at IS NULL AND r.tries < {replays.TRIES} AND NOT {BUSY}"
     "   AND NOT EXISTS (SELECT FROM replays o WHERE o.namespace_uid = r.namespace_uid AND o.leased_until > now())"
     "  ORDER BY r.namespace_uid, r.asked_at, r.name) oldest ORDER BY random() LIMIT 1)"
     " RETURNING namespace, namespace_uid, name, revision, asked_at"
 )
 _THIS = "namespace_uid = %(namespace_uid)s AND name = %(name)s"
 _STILL = f"{_THIS} AND revision = %(revision)s AND asked_at = %(at)s"
-_WANTED = f"SELECT NOT {_BUSY} AS wanted FROM replays WHERE {_STILL}"  # noqa: S608 - constants only
+_WANTED = f"SELECT NOT {BUSY} AS wanted FROM replays WHERE {_STILL}"  # noqa: S608 - constants only
 _SETTLE = f"UPDATE replays SET done_at = now(), leased_until = NULL, result = %(result)s::jsonb WHERE {_STILL}"  # noqa: S608 - constants only
 # It was begun for nobody's fault but that others were due: that is no try.
 _GIVE_BACK = f"UPDATE replays SET leased_until = NULL, tries = greatest(tries - 1, 0) WHERE {_THIS}"  # noqa: S608 - constants only
