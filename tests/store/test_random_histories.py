@@ -274,8 +274,9 @@ class Histories:
         )
         self.pushes = run_store.Runs(self.opened)
         self.requests = request_store.Reevaluations(self.opened)
+        told = {"reevaluations": True}
         attachment = {"namespace": self.namespace, "name": "chat", "uid": f"chat-{self.namespace}", "integration": "i",
-                      "type": "webhook", "config": {"reevaluations": True}, "workflow": "w", "selector": {}}  # fmt: skip
+                      "type": "webhook", "config": told, "workflow": "w", "selector": {}}  # fmt: skip
         self.attachment = attachment
         self.run(self._attached())
         self.declare("Contract", "c", "chainloop.dev/v1", CONTRACT)

@@ -60,7 +60,7 @@ def views() -> Views:
 
 @pytest.fixture
 def client(views: Views) -> httpx.AsyncClient:
-    api = app.Aggregated(views, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]  # what these routes use
+    api = app.Aggregated(views, None, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]  # what these routes use
     served = Starlette(
         routes=api.routes(),
         middleware=[Middleware(requestid.RequestIds)],
@@ -162,7 +162,7 @@ class Nobody:
 
 
 async def test_of_who_is_not_the_api_server_no_byte_is_read_on_any_route(views: Views) -> None:
-    api = app.Aggregated(views, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]
+    api = app.Aggregated(views, None, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]
     served = app.create(api, Nobody())
 
     async def receive() -> dict[str, Any]:
