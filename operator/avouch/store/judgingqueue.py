@@ -26,12 +26,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import errors, rfc3339
-from avouch.controlplane.model import deliveries, external, judging, runs
+from avouch.controlplane.model import deliveries, external, judging, policies, runs
 from avouch.controlplane.model import verdicts as verdict_model
 from avouch.controlplane.model.verdicts import VerdictResult
 from avouch.findings import Finding
 from avouch.store import database, jobs, rows, verdicts
 
+_ERROR = policies.Status.ERROR.value
 _T = TypeVar("_T")
 _WORDS = 300  # characters of why something cannot be read
 QUEUED = "procrastinate_queue_v1#judge"  # channel of NOTIFY: procrastinate's trigger on each inserted job
@@ -343,6 +344,9 @@ def _standing(row: "sa.Row[Any]") -> verdict_model.Standing | None:
         earlier=tuple(VerdictResult(one["verdict"]) for one in earlier),
         findings=tuple(Finding.recorded(**one) for one in row.said),
         evaluations=row.evaluated or (),
+        unevaluated=frozenset(
+            (one["policy"], one["material"]) for one in row.evaluated or () if one["status"] == _ERROR
+        ),
         stored=frozenset(one["digest"] for one in row.delivered if one.get("uploaded")),
     )
 

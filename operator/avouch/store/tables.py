@@ -250,7 +250,7 @@ verdicts = sa.Table(
     sa.Column("claims", pg.JSONB(none_as_null=True), nullable=True),  # digests of those it was reached with
     sa.Column("reevaluation", pg.JSONB(none_as_null=True), nullable=True),  # who asked for it, and why
 )
-superseded_verdicts = sa.Table(  # of a run that was judged again and again: what `runs.superseded` was, by its number
+superseded_verdicts = sa.Table(  # of a run that was judged again and again: what its row had as `superseded`, by number
     "superseded_verdicts",
     metadata,
     sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),

@@ -37,7 +37,6 @@ _log = logging.getLogger(__name__)
 SECONDS = 150.0  # for one run: its policies have 120
 _MESSAGE = 500  # characters of an answer
 _NOTES = ("VerdictReevaluated", "VerdictSuperseded")  # about verdicts, not about the run
-_ERROR = policies.Status.ERROR.value
 _SAYS = (VerdictResult.PASSED, VerdictResult.FAILED)  # what a contract may make of a run
 
 
@@ -123,8 +122,7 @@ def _missing(case: examination.Case) -> frozenset[str]:
 def _unevaluated(standing: verdicts.Standing, found: verdicts.Verdict) -> list[policies.Evaluation]:
     """Policies that could not be evaluated now; but not those that an exception covers, or that never could be."""
     failed = [one for one in found.evaluations if one.status is policies.Status.ERROR and one.exception is None]
-    before = {(one.get("policy"), one.get("material")) for one in standing.evaluations if one.get("status") == _ERROR}
-    return [one for one in failed if one.gate or (one.policy, one.material) not in before]
+    return [one for one in failed if one.gate or (one.policy, one.material) not in standing.unevaluated]
 
 
 def _plain(evaluations: Iterable[policies.Evaluation]) -> list[Any]:

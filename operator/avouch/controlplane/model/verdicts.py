@@ -95,6 +95,7 @@ class Standing:
         earlier: results of the verdicts that it took the place of.
         findings: what it found.
         evaluations: what policies said, as JSON values.
+        unevaluated: policies that could not be evaluated, each with the material.
         stored: digests of its materials whose bytes were stored.
     """
 
@@ -104,6 +105,7 @@ class Standing:
     earlier: tuple[VerdictResult, ...] = ()
     findings: tuple[Finding, ...] = ()
     evaluations: Sequence[Mapping[str, Any]] = ()
+    unevaluated: frozenset[tuple[str, str]] = frozenset()
     stored: frozenset[str] = frozenset()
 
 

@@ -114,8 +114,8 @@ def test_a_document_that_was_there_and_is_gone_is_not_taken_for_one_that_was_nev
 def test_a_policy_that_cannot_be_evaluated_leaves_the_verdict(
     before: Any, now: policies.Evaluation, known: bool
 ) -> None:
-    standing = replace(STANDING, evaluations=reevaluation._plain(before))
-    why = reevaluation.unknown(standing, case(), found(evaluations=(now,)))
+    failed = frozenset((one.policy, one.material) for one in before)
+    why = reevaluation.unknown(replace(STANDING, unevaluated=failed), case(), found(evaluations=(now,)))
     assert why == ("" if known else "policy p cannot be evaluated: why")
 
 
