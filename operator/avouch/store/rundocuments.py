@@ -112,7 +112,7 @@ async def _sizes(
 ) -> list[int]:
     said = await connection.execute(_SIZES, {"ids": list(wanted_whole)})
     size_of = {row.run_id: int(row.size) for row in said.all()}
-    return [size_of.get(row.id, 0) for row in found]
+    return [size_of.get(row.id, 0) + (len(json.dumps(row.superseded)) if row.superseded else 0) for row in found]
 
 
 _LATE = (

@@ -162,7 +162,8 @@ class Reevaluating:
                 await self.requests.put_off(request, _pause(request, now), _said(exc))
                 return True
             answer = _kept(f"it could not be judged again: {_said(exc)}")
-        await self.requests.settle(request, answer)
+        if await self.requests.settle(request, answer):
+            _log.info("run judged again", extra={"run": str(request.run_id), "answer": str(answer.state)})
         return True
 
     async def _answered(self, request: model.Request, record: judging.Record) -> model.Answer:
