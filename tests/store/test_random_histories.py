@@ -625,6 +625,22 @@ STEPS: tuple[Callable[[Histories, int], None], ...] = (
 )
 
 
+# Chance seldom leads there: a run that passed is judged again, twice, and then a claim contradicts.
+AGAIN: tuple[tuple[Callable[[Histories, int], None], int, State], ...] = (
+    (Histories.create_build, 1, State.OPEN),
+    (Histories.claim, 1, State.OPEN),
+    (Histories.finish_build, 1, State.ENDED),
+    (Histories.judge_what_is_due, 0, State.JUDGED),
+    (Histories.revise_the_contract, 1, State.JUDGED),
+    (Histories.judge_again, 1, State.REEVALUATED),
+    (Histories.revise_the_contract, 0, State.REEVALUATED),
+    (Histories.judge_again, 1, State.REEVALUATED),
+    (Histories.claim, 0, State.REEVALUATED),
+    (Histories.judge_what_is_due, 0, State.SUPERSEDED),
+    (Histories.judge_again, 1, State.SUPERSEDED),
+)
+
+
 def test_each_run_of_a_random_history_was_owed_and_reaches_exactly_one_end(
     server: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -647,6 +663,13 @@ def test_each_run_of_a_random_history_was_owed_and_reaches_exactly_one_end(
             history.end()
 
         try:
+            history = Histories()
+            history.apply_workflow(0)
+            for step, number, state in AGAIN:
+                step(history, number)
+                history.observe()
+                assert {found for found, _ in history.states.values()} == {state}, step
+            history.end()
             lived()
         finally:
             runner.run(opened.close())
