@@ -124,7 +124,8 @@ def test_a_real_worker_judges_a_run_again_and_both_verdicts_are_verified_by_anyb
     for folder, code in ((first, 5), (second, 0)):
         answer = _verify(folder, tmp_path / "trust.json", account)
         assert answer.returncode == code, answer.stdout + answer.stderr
-    assert f"Replaces      {digests.of_bytes((first / 'verdict.sigstore.json').read_bytes())}" in answer.stdout
+    replaced = str(digests.of_bytes((first / "verdict.sigstore.json").read_bytes()))
+    assert [line.split()[1] for line in answer.stdout.splitlines() if line.startswith("Replaces:")] == [replaced]
     assert asyncio.run(_before(prepared, name)) == (first / "verdict.sigstore.json").read_bytes()
 
 
