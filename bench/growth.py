@@ -37,6 +37,7 @@ from avouch.store import (
     jobs,
     migrate,
     quotas,
+    reevaluations,
     replays,
     retention,
     runqueries,
@@ -258,6 +259,7 @@ def queries(opened: database.Database, size: int) -> Sequence[Query]:
         ),
         Query("replays: none is asked for", replays.Replays(opened).take, periodic=True),
         Query("replays: none is done", lambda: replays.Replays(opened).done(datetime.now(UTC)), periodic=True),
+        Query("requests to judge runs again: none waits", reevaluations.Reevaluations(opened).take, periodic=True),
         Query("unfinished runs", lambda: stored.unfinished(500), periodic=True),
         Query(
             "counts of one attachment",

@@ -34,6 +34,7 @@ class Code(NamedTuple):
     meaning: str
     remedy: str  # in general; `fix` of each finding is specific
     alone: bool = False  # what the run lacks follows from it, and is not told
+    contract: bool = False  # another revision of the contract, its policies or an exception may find otherwise
 
 
 CODES: dict[str, Code] = {
@@ -42,37 +43,44 @@ CODES: dict[str, Code] = {
         Effect.FAILED,
         "A required material was not delivered.",
         "Let the task that the Workflow names write it, or add it with `avouch attestation add`.",
+        contract=True,
     ),
     "GroupUnsatisfied": Code(
         Effect.FAILED,
         "No material of a group was delivered, and the contract requires at least one.",
         "Deliver one material of the group.",
+        contract=True,
     ),
     "AnnotationMissing": Code(
         Effect.FAILED,
         "An annotation that is empty in the contract has no value.",
         "Set its source in `spec.tekton.annotations` of the Workflow, or pass `--annotation NAME=VALUE`.",
+        contract=True,
     ),
     "EnvironmentMissing": Code(
         Effect.FAILED,
         "A variable of `spec.envAllowList` has no value.",
         "Set a param of the run or a literal variable of a step; outside Tekton set it before `attestation init`.",
+        contract=True,
     ),
     "RunnerMismatch": Code(
         Effect.FAILED,
         "The contract requires a type of CI system, and nothing proves that the attestation was made in it.",
         "Prove it as [runners](runners.md) says for the type, with an OIDC token of the CI, or remove `spec.runner`.",
+        contract=True,
     ),
     "PolicyViolated": Code(
         Effect.FAILED,
         "A policy with a gate found a violation.",
         "Correct what the policy tells of.",
+        contract=True,
     ),
     # Evidence that cannot be used
     "MaterialTypeMismatch": Code(
         Effect.FAILED,
         "A material is not of the type that the contract requires, or its content does not match its type.",
         "Write the file in the format of the type; `avouch material inspect FILE` shows its type.",
+        contract=True,
     ),
     "MaterialTooLarge": Code(
         Effect.FAILED,
@@ -198,11 +206,13 @@ CODES: dict[str, Code] = {
         "A policy with a gate could not be evaluated: its script fails, has no result or takes too much, or "
         "the content of the material is not kept.",
         "Correct the policy; `avouch policy eval` shows what it does with a material.",
+        contract=True,
     ),
     "PoliciesNotEvaluated": Code(
         Effect.ERROR,
         "The policies of the contract were not evaluated.",
         "Read the worker's log; the run can be judged again.",
+        contract=True,
     ),
     "RecordNotStored": Code(
         Effect.ERROR,
@@ -231,6 +241,12 @@ CODES: dict[str, Code] = {
         Effect.NOTHING,
         "A claim that arrived after the verdict contradicts it. The earlier verdict is kept in `status.superseded`.",
         "Do not rely on the earlier verdict; read the findings before this one.",
+    ),
+    "VerdictReevaluated": Code(
+        Effect.NOTHING,
+        "Somebody had the run judged again by what its Contract, its policies and exceptions say now. The finding says "
+        "who, why, and by which revision; the earlier verdict is kept in `status.superseded`.",
+        "Do not rely on the earlier verdict for what the Contract says now.",
     ),
     "MaterialNotUsed": Code(
         Effect.NOTHING,

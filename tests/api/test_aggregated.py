@@ -22,7 +22,7 @@ import pytest
 from avouch import digests, errors
 from avouch.attestation import signing, trustroot
 from avouch.attestation.keysigned import Family
-from avouch.controlplane.model import deletions, selectors
+from avouch.controlplane.model import deletions, reevaluations, selectors
 from avouch.ingest.aggregated import app as aggregated
 from avouch.ingest.aggregated import policyreviews, tickets
 from avouch.kube import connection, reader
@@ -115,7 +115,7 @@ class Views:
             "materials": [{"name": "sbom", "type": "SARIF", "digest": USED, "uploaded": True}],
         }
 
-    async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
+    async def signed(self, namespace: str, name: str, document: str, earlier: int = 0) -> bytes | None:
         known = {"statement": b'{"_type": "https://in-toto.io/Statement/v1"}', "vsa": b"{}", "attestation": b"{}"}
         return known[document] if (namespace, name) == ("shop", "release-2") else None
 
@@ -175,6 +175,18 @@ class Deletions:
 
     async def view(self, namespace: str, name: str) -> dict[str, Any] | None:
         return next((one for one in self.asked if one["name"] == name), None)
+
+
+class Asking:
+    """Judges nothing again, and says who asked."""
+
+    async def ask(
+        self, namespace: str, name: str, asked: reevaluations.Asked, *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        if name != "release-2":
+            raise errors.Conflict(f"run {name} has no verdict yet")
+        said = {"askedBy": asked.by, "reason": asked.reason, "askedAt": "2026-11-21T11:00:00Z", "answeredAt": None}
+        return {**document(namespace, name, 2, "Failed"), **said, "state": "Waiting", "message": ""}
 
 
 class TicketStore:
@@ -256,7 +268,8 @@ class Served:
         given = tickets.Tickets(self.tickets, "https://avouch.example.com")
         found = {"AVOUCH_OPA": str(binaries.binary("opa"))}
         reviews = policyreviews.Reviews(lambda: engine.opened(found))
-        served = aggregated.Aggregated(Views(), Revisions(), given, Deletions(), reviews, Clock(), lambda: TRUSTED)
+        kept = (Views(), Revisions(), given, Deletions(), Asking(), reviews)
+        served = aggregated.Aggregated(*kept, Clock(), lambda: TRUSTED)
         app = aggregated.create(served, self.proxy)
         self.listener = listeners.Listener(app, "", 0, self.tls.context)
         self.port = self.listener.socket.getsockname()[1]
@@ -373,6 +386,28 @@ def test_who_deletes_a_run_is_on_record_with_the_name_that_the_cluster_knows(api
     done = json.loads(asked("cleaner", said).stdout)
     assert (done["spec"]["deletedBy"], done["spec"]["reason"]) == ("cleaner", "holds a password")
     assert "cleaner" in api.kubectl("get", "rundeletions", "-n", "shop")
+
+
+ASKER = DELETER.replace("deleter", "asker").replace("workflowruns/deletion", "workflowruns/reevaluation")
+
+
+def test_who_has_a_run_judged_again_is_known_by_the_name_that_the_cluster_has(api: ApiServer, served: Served) -> None:
+    api.apply(ASKER)
+
+    def asked(user: str, run: str, body: str, query: str = "") -> subprocess.CompletedProcess[str]:
+        path = f"{RUNS_OF_SHOP}/{run}/reevaluation{query}"
+        command = [kubectl(), f"--kubeconfig={api.client_kubeconfig(user)}", "create", "--raw", path, "-f", "-"]
+        return subprocess.run(command, input=body, capture_output=True, text=True, check=False)
+
+    until(lambda: "for a reason" in asked("cleaner", "release-2", "{}").stderr, "the role is known")
+    said = json.dumps({"spec": {"reason": "it is banned", "askedBy": "somebody else"}})
+    assert "forbidden" in asked("mallory", "release-2", said).stderr
+    for query in ("", "?dryRun=All"):
+        done = json.loads(asked("cleaner", "release-2", said, query).stdout)
+        assert (done["kind"], done["spec"]["askedBy"], done["spec"]["reason"]) == (
+            "RunReevaluation", "cleaner", "it is banned")  # fmt: skip
+    assert "Conflict" in asked("cleaner", "release-1", said).stderr
+    assert "workflowruns/reevaluation" in api.kubectl("get", "--raw", "/apis/runs.avouch.dev/v1alpha1")
 
 
 REVIEW = """

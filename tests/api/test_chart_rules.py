@@ -82,13 +82,14 @@ def test_who_builds_writes_workflows_and_who_audits_writes_contracts(values: dic
 
 
 def test_no_role_writes_runs_or_a_status() -> None:
-    tickets, reviews = ["workflowruns/tickets"], ["policyreviews"]
+    tickets, reviews, again = ["workflowruns/tickets"], ["policyreviews"], ["workflowruns/reevaluation"]
     made = {
         "avouch-run-deleter": [["workflowruns/deletion"]],
         "avouch-artifact-reader": [tickets],
         "avouch-edit-contracts": [reviews],
         "avouch-edit": [reviews, tickets],
-        "avouch-admin": [reviews, tickets],
+        "avouch-admin": [reviews, tickets, again],
+        "avouch-run-reevaluator": [again],
     }
     for role in documents("roles"):
         creating = []

@@ -80,6 +80,17 @@ def test_nobody_deletes_a_run_but_who_was_given_that_role_and_everybody_sees_who
     assert all(allowed(api, user, "list", "rundeletions") for user in (*users, deleter))
 
 
+def test_runs_are_judged_again_for_admins_and_who_was_given_that_role_and_for_no_editor(api: ApiServer) -> None:
+    api.apply(charts.rendered("roles"))
+    viewer, editor, owner = (bound(api, role) for role in ("view", "edit", "admin"))
+    author, whole = (bind(api, name, f"avouch-{name}") for name in ("edit-contracts", "admin"))
+    asker = bind(api, "asker", "avouch-run-reevaluator")
+    until(lambda: allowed(api, asker, "create", "workflowruns", "reevaluation"), "the last binding is known")
+    users = (viewer, editor, owner, author, whole, asker)
+    may = [user for user in users if allowed(api, user, "create", "workflowruns", "reevaluation")]
+    assert may == [owner, whole, asker]
+
+
 def test_policies_are_tried_on_the_server_by_who_may_write_them(api: ApiServer) -> None:
     api.apply(charts.rendered("roles"))
     viewer, owner = (bound(api, role) for role in ("view", "admin"))

@@ -16,7 +16,10 @@ SECTION = PAGE.partition("## The states of a run")[2].partition("\n## ")[0]
 EDGE = re.compile(r"^  (\S+) --> (\S+): (\w+)$", re.MULTILINE)
 ROW = re.compile(r"^\| `(\w+)` \| ([a-z, ]+) \| (.+) \|$", re.MULTILINE)
 # Columns of `runs` that each move writes.
-WRITES = {"end": "finished_at", "close": "finished_at", "judge": "result", "supersede": "superseded"}
+WRITES = {
+    "end": "finished_at", "close": "finished_at", "judge": "result", "supersede": "superseded",
+    "reevaluate": "superseded",
+}  # fmt: skip
 
 
 def test_the_page_draws_the_table() -> None:

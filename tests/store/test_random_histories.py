@@ -2,10 +2,12 @@
 
 The real reconcilers, store and judge, over a real PostgreSQL; the cluster is a dictionary that tells its controller of
 every change, while one runs. Builds begin, end and are deleted in part or whole, Workflows are made, suspended and made
-anew, controllers come and go, claims come late, clocks step, and the database is lost.
+anew, controllers come and go, claims come late, Contracts are revised and runs judged again, clocks step, and the
+database is lost.
 """
 
 import asyncio
+import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Coroutine, Iterator
@@ -21,9 +23,9 @@ from hypothesis import strategies as st
 from avouch import errors, plan
 from avouch.attestation import signing, trust
 from avouch.contract import reading, revisions
-from avouch.controlplane.judging import documents, examination
+from avouch.controlplane.judging import documents, examination, reevaluation
 from avouch.controlplane.judging import judge as judging
-from avouch.controlplane.model import artifacts, run_moves, runs
+from avouch.controlplane.model import artifacts, reevaluations, run_moves, runs
 from avouch.controlplane.model import judging as judging_model
 from avouch.controlplane.model.history import History
 from avouch.controlplane.model.run_moves import State
@@ -34,6 +36,7 @@ from avouch.kube.queue import WorkQueue
 from avouch.reconcilers import context, kinds, recorded, specs, tektonruns, tektonwork
 from avouch.store import contracts as contract_store
 from avouch.store import database, judgingqueue, rows, tables
+from avouch.store import reevaluations as request_store
 from avouch.store import runs as run_store
 from avouch.store import workflows as workflow_store
 from tests import postgres
@@ -45,16 +48,19 @@ pytestmark = pytest.mark.postgres
 Object = dict[str, Any]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _NUMBERS = itertools.count()
-CONTRACT = {"materials": [{"name": "sbom", "type": "SBOM_CYCLONEDX_JSON"}]}
+SBOM, SCAN = {"name": "sbom", "type": "SBOM_CYCLONEDX_JSON"}, {"name": "scan", "type": "SARIF"}
+CONTRACT = {"materials": [SBOM]}
 TEKTON = {
     "pipelines": [{"name": "build"}],
     "materials": [{"name": "sbom", "task": "build", "workspace": {"name": "src", "path": "bom.json"}}],
 }
 LIE, HONEST = b"lie", b"honest"
+JUDGED = {State.JUDGED, State.REEVALUATED, State.SUPERSEDED}
 FINAL = {
-    State.OPEN: {State.OPEN, State.ENDED, State.JUDGED, State.SUPERSEDED},
-    State.ENDED: {State.ENDED, State.JUDGED, State.SUPERSEDED},
-    State.JUDGED: {State.JUDGED, State.SUPERSEDED},
+    State.OPEN: {State.OPEN, State.ENDED, *JUDGED},
+    State.ENDED: {State.ENDED, *JUDGED},
+    State.JUDGED: JUDGED,
+    State.REEVALUATED: {State.REEVALUATED, State.SUPERSEDED},
     State.SUPERSEDED: {State.SUPERSEDED},
 }
 
@@ -254,6 +260,7 @@ class Histories:
         self.intervals: list[list[datetime | None]] = []  # in which the Workflow took runs, as controllers saw it
         self.states: dict[Any, tuple[State, str]] = {}
         self.told: dict[Any, bytes] = {}
+        self.judged_at: dict[Any, datetime | None] = {}
         self.history = History("first", NOON - timedelta(days=1))
         self.lost: list[datetime] = []
         self.controller: Controller | None = None
@@ -266,8 +273,10 @@ class Histories:
             UNASKED,
         )
         self.pushes = run_store.Runs(self.opened)
+        self.requests = request_store.Reevaluations(self.opened)
+        told = {"reevaluations": True}
         attachment = {"namespace": self.namespace, "name": "chat", "uid": f"chat-{self.namespace}", "integration": "i",
-                      "type": "webhook", "config": {}, "workflow": "w", "selector": {}}  # fmt: skip
+                      "type": "webhook", "config": told, "workflow": "w", "selector": {}}  # fmt: skip
         self.attachment = attachment
         self.run(self._attached())
         self.declare("Contract", "c", "chainloop.dev/v1", CONTRACT)
@@ -458,6 +467,35 @@ class Histories:
             if not outcomes or all(isinstance(one, judging_model.Later) for one in outcomes):
                 return
 
+    def revise_the_contract(self, number: int) -> None:
+        """It asks for more, for less, or for what it did."""
+        key = self.key("Contract", "c")
+        if key in self.cluster.objects:
+            asked = ([SBOM], [SBOM, SCAN], [SCAN], [])[number % 4]
+            self.cluster.change(key, lambda obj: obj.update(spec={"materials": asked}))
+            self.react()
+
+    def judge_again(self, number: int) -> None:
+        """Somebody asks for a run, whether or not it may be judged again."""
+        found = self.stored()
+        if not found:
+            return
+        asked = reevaluations.Asked("ann", "it is needed", self.cluster.at)
+        with contextlib.suppress(errors.Conflict):
+            self.run(self.requests.ask(self.namespace, found[number % len(found)].name, asked))
+        if number % 3:  # else it waits for the next time, and something may happen before
+            self.answer()
+
+    def answer(self) -> None:
+        stores = contract_store.Contracts(self.opened), workflow_store.Workflows(self.opened)
+        asked = reevaluation.Reevaluating(self.requests, *stores, self.judge, self.cluster)
+        self.run(self._answered(asked))
+        self.observe()
+
+    async def _answered(self, asked: reevaluation.Reevaluating) -> None:
+        while await asked.step():
+            pass
+
     def down(self, _: int = 0) -> None:
         if self.controller is None:
             return
@@ -480,6 +518,7 @@ class Histories:
         self.lost.append(self.cluster.at)
         self.history = History(f"lost-{len(self.lost)}", self.cluster.at)
         self.states.clear()
+        self.judged_at.clear()
         self.up()
 
     async def _emptied(self) -> None:
@@ -492,10 +531,10 @@ class Histories:
     def stored(self) -> list[runs.Run]:
         return [run for run, _ in self.run(self._stored())]
 
-    async def _stored(self) -> list[tuple[runs.Run, bool]]:
+    async def _stored(self) -> list[tuple[runs.Run, Any]]:
         query = sa.select(tables.runs).where(tables.runs.c.namespace == self.namespace)
         async with self.opened.transaction() as connection:
-            return [(rows.run_of(row), row.superseded is not None) for row in (await connection.execute(query)).all()]
+            return [(rows.run_of(row), row.superseded) for row in (await connection.execute(query)).all()]
 
     def observe(self) -> None:
         found = self.run(self._stored())
@@ -509,10 +548,20 @@ class Histories:
             assert taken, f"{build} was not owed: {self.intervals}"
             before = self.lost and build.done is not None and build.done < self.lost[-1]
             assert not before, f"{build} ended before the database was lost"
-            state = run_moves.of(run, superseded=superseded)
+            state = run_moves.of(run, superseded)
             was, verdict = self.states.get(run.id, (State.OPEN, "Pending"))
             assert state in FINAL[was], f"{was} -> {state}"
-            assert was is not State.JUDGED or state is State.SUPERSEDED or verdict == run.result, "a verdict is an end"
+            assert state is not was or state is State.REEVALUATED or verdict == run.result, "a verdict is an end"
+            assert (state is State.SUPERSEDED) <= (run.result == "Rejected")
+            assert verdict in ("Pending", "Passed", "Failed") or verdict == run.result or run.result == "Rejected"
+            if superseded is not None:
+                chain = [*superseded["before"], superseded]
+                assert superseded["number"] == len(chain)
+                assert [one["version"] for one in chain] == sorted({one["version"] for one in chain})
+                lied = [at for at, one in enumerate(chain) if one["verdict"] == "Rejected"]
+                assert lied == [], "what was Rejected stays Rejected"
+            judged_at = self.judged_at.setdefault(run.id, run.judged_at) if state in JUDGED else run.judged_at
+            assert state is State.SUPERSEDED or run.judged_at == judged_at, "no order moves"
             self.states[run.id] = state, str(run.result)
         self.run(self._delivered())
 
@@ -541,6 +590,7 @@ class Histories:
         assert self.controller is not None
         self.run(self.controller.keeper.look_up_unfinished())
         self.judge_what_is_due()
+        self.answer()
         found, verdicts = self.stored(), self.run(self._verdicts())
         assert {run.result for run in found if run.result == "Pending"} == set()
         for run in found:
@@ -564,12 +614,30 @@ STEPS: tuple[Callable[[Histories, int], None], ...] = (
     *(Histories.up,) * 3,
     *(Histories.claim,) * 3,
     *(Histories.judge_what_is_due,) * 3,
+    *(Histories.judge_again,) * 4,
+    *(Histories.revise_the_contract,) * 2,
     *(Histories.delete_build,) * 2,
     *(Histories.delete_workflow,) * 2,
     Histories.delete_or_restore_the_contract,
     Histories.delete_a_part,
     Histories.down,
     *(Histories.lose_the_database,) * 2,
+)
+
+
+# Chance seldom leads there: a run that passed is judged again, twice, and then a claim contradicts.
+AGAIN: tuple[tuple[Callable[[Histories, int], None], int, State], ...] = (
+    (Histories.create_build, 1, State.OPEN),
+    (Histories.claim, 1, State.OPEN),
+    (Histories.finish_build, 1, State.ENDED),
+    (Histories.judge_what_is_due, 0, State.JUDGED),
+    (Histories.revise_the_contract, 1, State.JUDGED),
+    (Histories.judge_again, 1, State.REEVALUATED),
+    (Histories.revise_the_contract, 0, State.REEVALUATED),
+    (Histories.judge_again, 1, State.REEVALUATED),
+    (Histories.claim, 0, State.REEVALUATED),
+    (Histories.judge_what_is_due, 0, State.SUPERSEDED),
+    (Histories.judge_again, 1, State.SUPERSEDED),
 )
 
 
@@ -595,6 +663,13 @@ def test_each_run_of_a_random_history_was_owed_and_reaches_exactly_one_end(
             history.end()
 
         try:
+            history = Histories()
+            history.apply_workflow(0)
+            for step, number, state in AGAIN:
+                step(history, number)
+                history.observe()
+                assert {found for found, _ in history.states.values()} == {state}, step
+            history.end()
             lived()
         finally:
             runner.run(opened.close())

@@ -31,6 +31,8 @@ class IntegrationAttachmentSpec(meta.Model):
         list[Verdict], Field(min_length=1, max_length=7, json_schema_extra={"x-kubernetes-list-type": "set"})
     ] = Field(default_factory=lambda: list(vocabulary.VerdictName))
     """Verdicts to deliver, such as [Failed, Rejected]; default: all of them."""
+    reevaluations: bool = False
+    """If true, also deliver the new verdicts of runs that somebody had judged again. Default false."""
 
 
 class IntegrationAttachmentStatus(meta.Status):

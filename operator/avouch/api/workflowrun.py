@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 
 class ContractReference(Struct, frozen=True):
-    """The Contract revision that the run is judged against, fixed when the run was opened."""
+    """A revision of a Contract."""
 
     name: Annotated[str, Meta(description="Name of the Contract.")] = ""
     revision: Annotated[int, Meta(description="Revision number.")] = 0
@@ -43,7 +43,9 @@ class RunSpec(Struct, frozen=True):
     """Identity of the run; fixed when it was opened."""
 
     workflow: Annotated[str, Meta(description="Workflow that the run belongs to.")] = ""
-    contract: Annotated[ContractReference, Meta(description="Revision to judge the run against.")] = ContractReference()
+    contract: Annotated[ContractReference, Meta(description="Revision under which the run was opened.")] = (
+        ContractReference()
+    )
     subject: Annotated[SubjectReference, Meta(description="The run in Tekton or elsewhere.")] = SubjectReference()
     attester: Annotated[AttesterReference, Meta(description="External runs: who attested.")] = AttesterReference()
     runner: Annotated[RunnerReference, Meta(description="External runs: the CI runner.")] = RunnerReference()
@@ -126,14 +128,48 @@ class LateClaim(Struct, frozen=True, rename="camel"):
     received_at: Annotated[str, Meta(description="When it arrived.")] = ""
 
 
-class SupersededVerdict(Struct, frozen=True, rename="camel"):
-    """The verdict that a late claim contradicted; it no longer holds."""
+class Reevaluation(Struct, frozen=True, rename="camel"):
+    """Who had a run judged again that had its verdict, why, and by which revision of its Contract."""
 
+    contract: Annotated[ContractReference, Meta(description="Revision that judged.")] = ContractReference()
+    asked_by: Annotated[str, Meta(description="The user of the cluster who asked.")] = ""
+    asked_at: Annotated[str, Meta(description="When that was.")] = ""
+    reason: Annotated[str, Meta(description="Why, as that user said.")] = ""
+    replaces: Annotated[str, Meta(description="Digest of the signed summary that it takes the place of.")] = ""
+
+
+class ReevaluationRequest(Struct, frozen=True, rename="camel"):
+    """The last request to have the run judged again, and what became of it."""
+
+    asked_by: Annotated[str, Meta(description="The user of the cluster who asked.")] = ""
+    asked_at: Annotated[str, Meta(description="When that was.")] = ""
+    reason: Annotated[str, Meta(description="Why, as that user said.")] = ""
+    state: Annotated[
+        str,
+        Meta(description="Waiting, Replaced (it has another verdict), Unchanged, or Kept: message says why it stays."),
+    ] = ""
+    message: Annotated[str, Meta(description="What it came to.")] = ""
+    answered_at: Annotated[str, Meta(description="When it was answered.")] = ""
+
+
+class SupersededVerdict(Struct, frozen=True, rename="camel"):
+    """A verdict that another one took the place of; it no longer holds."""
+
+    number: Annotated[int, Meta(description="Which verdict of the run it was: 1 is the first.")] = 0
     verdict: Annotated[str, Meta(description="What it was.")] = ""
     evidence: Annotated[str, Meta(description="Where its evidence came from.")] = ""
     judged_at: Annotated[str, Meta(description="When it was reached.")] = ""
-    attestation_bundle: Annotated[str, Meta(description="Digest of its signed attestation.")] = ""
+    attestation_bundle: Annotated[
+        str, Meta(description="Digest of its signed attestation: subresource attestation?superseded=NUMBER.")
+    ] = ""
+    summary_bundle: Annotated[
+        str, Meta(description="Digest of its signed summary: subresource vsa?superseded=NUMBER.")
+    ] = ""
     findings: Annotated[list[RunFinding], Meta(description="What was wrong then.")] = []
+    more: Annotated[int, Meta(description="Number of findings that are not shown.")] = 0
+    reevaluation: Annotated[
+        Reevaluation | None, Meta(description="Set if it was itself the answer to a request to judge the run again.")
+    ] = None
 
 
 class RunLeftOut(Struct, frozen=True, rename="camel"):
@@ -170,7 +206,18 @@ class RunStatus(Struct, frozen=True, rename="camel"):
     ] = RunLeftOut()
     superseded: Annotated[
         SupersededVerdict | None,
-        Meta(description="The verdict of before, where a claim that arrived after it contradicts it."),
+        Meta(
+            description="The verdict of before: a claim that arrived after it contradicts it, or somebody had the run "
+            "judged again."
+        ),
+    ] = None
+    earlier: Annotated[list[SupersededVerdict], Meta(description="The verdicts before that one, oldest first.")] = []
+    reevaluation: Annotated[
+        Reevaluation | None,
+        Meta(description="Set if the verdict is the answer to a request to judge the run again."),
+    ] = None
+    reevaluation_request: Annotated[
+        ReevaluationRequest | None, Meta(description="The last such request, and what became of it.")
     ] = None
     late_claims: Annotated[list[LateClaim], Meta(description="Claims that arrived after the first verdict.")] = []
     attestation_bundle: Annotated[

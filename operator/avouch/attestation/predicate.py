@@ -79,8 +79,9 @@ class AttestationFacts:
     server: Mapping[str, object] = field(default_factory=dict)
 
 
-# auth {id, type AUTH_TYPE_*}, casBackend {casBackendID, casBackendName, fallback}, names of the CA and TSA used.
-SERVER_FIELDS = frozenset({"auth", "casBackend", "signingCA", "signingTSA"})
+# auth {id, type AUTH_TYPE_*}, casBackend {casBackendID, casBackendName, fallback}, names of the CA and TSA used; ours:
+# reevaluation {askedBy, askedAt, reason, replaces, openedUnder{name, revision, digest}}.
+SERVER_FIELDS = frozenset({"auth", "casBackend", "reevaluation", "signingCA", "signingTSA"})
 # What the evaluation of policies will fill; anything else there is a mistake.
 POLICY_FIELDS = frozenset(
     {

@@ -17,6 +17,8 @@ TYPE = "https://slsa.dev/verification_summary/v1"
 FAILED_LEVEL = "FAILED"  # the spec's only level of a failed policy
 RUN_SUBJECT = "avouch.run."  # + run name: subject of a run without outputs
 RECEIVED_AT = "https://avouch.dev/receivedAt"  # annotation of an input attestation, RFC 3339
+REPLACES = "https://avouch.dev/replaces"  # field of a verdict that takes the place of another: that one's digest
+REEVALUATION = "https://avouch.dev/reevaluation"  # field of one that somebody asked for: who, when, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,17 @@ class InputAttestation:
 
 
 @dataclass(frozen=True, slots=True)
+class Reevaluation:
+    """Who had a run judged again, when and why, and the revision of the contract under which it was opened."""
+
+    asked_by: str
+    asked_at: datetime
+    reason: str
+    pinned_uri: str
+    pinned_digest: digests.Digest
+
+
+@dataclass(frozen=True, slots=True)
 class VsaFacts:
     """One verdict.
 
@@ -36,13 +49,15 @@ class VsaFacts:
         verifier_id: URI of this installation, which never changes.
         time_verified: when it was judged.
         resource_uri: what was verified, as whoever checks the summary expects it (`attestation.uris`).
-        policy_uri: the contract, with its own namespace, and its revision.
+        policy_uri: the contract, with its own namespace, and the revision that judged.
         policy_digest: digest of the contract's canonical form.
         inputs: every attestation used, not a selection.
         passed: the verdict.
         levels: what was verified, own names; ignored when failed.
         subjects: the output materials, or `run_subject` if there are none.
         verifier_version: component name to version.
+        replaces: bundle of the verdict that this one takes the place of.
+        reevaluation: set where somebody asked for that.
     """
 
     verifier_id: str
@@ -55,6 +70,8 @@ class VsaFacts:
     levels: tuple[str, ...]
     subjects: tuple[statement.ResourceDescriptor, ...]
     verifier_version: Mapping[str, str] = field(default_factory=dict)
+    replaces: digests.Digest | None = None
+    reevaluation: Reevaluation | None = None
 
 
 def run_subject(run: str, record: digests.Digest) -> statement.ResourceDescriptor:
@@ -82,6 +99,10 @@ def build(facts: VsaFacts) -> bytes:
         "verificationResult": "PASSED" if facts.passed else "FAILED",
         "verifiedLevels": list(facts.levels) if facts.passed else [FAILED_LEVEL],
     }
+    if facts.replaces is not None:
+        body[REPLACES] = {"digest": {"sha256": facts.replaces.hex}}
+    if facts.reevaluation is not None:
+        body[REEVALUATION] = _reevaluation(facts.reevaluation)
     return statement.to_bytes(statement.Statement(facts.subjects, TYPE, body))
 
 
@@ -125,6 +146,10 @@ class Summary(NamedTuple):
     time_verified: str
     inputs: tuple[str, ...]
     subjects: tuple[statement.ResourceDescriptor, ...]
+    replaces: str = ""
+    asked_by: str = ""
+    reason: str = ""
+    pinned_uri: str = ""
 
 
 def read(parsed: statement.Statement) -> Summary:
@@ -137,6 +162,8 @@ def read(parsed: statement.Statement) -> Summary:
     policy = shape.mapping(body.get("policy"), "policy")
     inputs = shape.sequence(body.get("inputAttestations"), "inputAttestations")
     levels = shape.sequence(body.get("verifiedLevels"), "verifiedLevels")
+    again = shape.mapping(body.get(REEVALUATION, {}), REEVALUATION)
+    pinned = shape.mapping(again.get("openedUnder", {}), f"{REEVALUATION}.openedUnder")
     return Summary(
         passed=verdict,
         levels=tuple(shape.text(each, "verifiedLevels") for each in levels),
@@ -147,12 +174,25 @@ def read(parsed: statement.Statement) -> Summary:
         time_verified=shape.text(body.get("timeVerified"), "timeVerified"),
         inputs=tuple(_sha256(shape.mapping(each, "inputAttestations"), "inputAttestations") for each in inputs),
         subjects=parsed.subjects,
+        replaces=_sha256(shape.mapping(body[REPLACES], REPLACES), REPLACES) if REPLACES in body else "",
+        asked_by=shape.optional_text(again.get("askedBy"), f"{REEVALUATION}.askedBy"),
+        reason=shape.optional_text(again.get("reason"), f"{REEVALUATION}.reason"),
+        pinned_uri=shape.optional_text(pinned.get("uri"), f"{REEVALUATION}.openedUnder.uri"),
     )
 
 
 def _sha256(fields: Mapping[str, object], where: str) -> str:
     found = shape.mapping(fields.get("digest"), f"{where}.digest").get("sha256")
     return f"sha256:{shape.text(found, f'{where}.digest.sha256')}"
+
+
+def _reevaluation(asked: Reevaluation) -> dict[str, object]:
+    return {
+        "askedBy": asked.asked_by,
+        "askedAt": rfc3339.write(asked.asked_at),
+        "reason": asked.reason,
+        "openedUnder": {"uri": asked.pinned_uri, "digest": {"sha256": asked.pinned_digest.hex}},
+    }
 
 
 def _check(facts: VsaFacts) -> None:

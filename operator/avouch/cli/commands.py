@@ -57,6 +57,9 @@ TABLE: Mapping[str, tree.Entry] = {
     "run gate": tree.Entry("Wait for a verdict, and fail unless it Passed.", "avouch.cli.runs.looking:gate"),
     "run bundle": tree.Entry("Save the signed evidence of a run.", "avouch.cli.runs.bundles:bundle"),
     "run verify": tree.Entry("Verify saved evidence, offline.", "avouch.cli.runs.verifying:verify"),
+    "run reevaluate": tree.Entry(
+        "Judge runs again by what their Contract says now.", "avouch.cli.runs.reevaluating:reevaluate"
+    ),
     "run delete": tree.Entry("Delete a run; the record of it stays.", "avouch.cli.runs.deleting:delete"),
     "run ls": tree.Entry(alias="run list"),
     "run describe": tree.Entry(alias="run show"),

@@ -42,6 +42,7 @@ OURS = (
     *(API_TOKENS, CAS_BACKENDS, POLICY_EXCEPTIONS),
 )
 
+WORKFLOWRUNS = Resource("runs.avouch.dev", "v1alpha1", "workflowruns", "WorkflowRun")
 PIPELINERUNS = Resource("tekton.dev", "v1", "pipelineruns", "PipelineRun")
 TASKRUNS = Resource("tekton.dev", "v1", "taskruns", "TaskRun")
 PIPELINES = Resource("tekton.dev", "v1", "pipelines", "Pipeline")

@@ -18,7 +18,7 @@ from avouch import errors, pinned, webfiles
 from avouch.attestation import signing, trust
 from avouch.cas import remote
 from avouch.controlplane.deliveries import sending
-from avouch.controlplane.judging import artifact_check, documents, judge, policies, replay
+from avouch.controlplane.judging import artifact_check, documents, judge, policies, reevaluation, replay
 from avouch.controlplane.model import artifacts, judging
 from avouch.controlplane.model import deliveries as delivery_model
 from avouch.integrations import registry
@@ -48,6 +48,7 @@ from avouch.store import (
     judgingqueue,
     notifications,
     quotas,
+    reevaluations,
     replays,
     retention,
     schema,
@@ -68,6 +69,7 @@ _PAUSE = 2.0  # seconds before another try where the database does not answer
 _FETCHING = 2.0  # seconds between looks at files of policies that are due
 _FORGETTING = 3600.0  # seconds between looks at those that nobody asks for any more
 _REPLAYING = 5.0  # seconds between looks for revisions that past runs are to be held to
+_REEVALUATING = 2.0  # seconds between looks for runs that somebody wants judged again
 _DELETING = 5.0  # seconds between looks at what is to be deleted
 _RESTING = 15.0  # seconds between looks for reader processes that nobody needs any more
 _BEATS = 3  # signs of life within the time after which a silent worker's jobs are taken up
@@ -123,6 +125,12 @@ class Adapters:
         asked = replays.Replays(self.database)
         known = workflows.Workflows(self.database)
         return replay.Replaying(asked, asked.record, contracts.Contracts(self.database), known, self.judging())
+
+    def reevaluating(self) -> reevaluation.Reevaluating:
+        """Runs that somebody wants judged again."""
+        asked, known = reevaluations.Reevaluations(self.database), workflows.Workflows(self.database)
+        revisions = contracts.Contracts(self.database)
+        return reevaluation.Reevaluating(asked, revisions, known, self.judging(), lifetime.Clock())
 
     def delivering(self) -> sending.Delivering:
         """Delivery of verdicts."""
@@ -244,6 +252,7 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
                 _regularly("readers", _RESTING, lambda: _rest(adapters)),
                 _regularly("replays", _REPLAYING, lambda: adapters.replaying().step()),
+                _regularly("reevaluations", _REEVALUATING, lambda: _reevaluate(adapters)),
                 _regularly("deletions", _DELETING, lambda: _delete(adapters)),
                 _regularly("files of policies", _FETCHING, lambda: _fetch(adapters)),
                 _regularly("old files of policies", _FORGETTING, adapters.fetching().forget),
@@ -305,6 +314,12 @@ async def _look_after(adapters: Adapters) -> bool:
 
 async def _rest(adapters: Adapters) -> bool:
     await adapters.readers.rest()
+    return False
+
+
+async def _reevaluate(adapters: Adapters) -> bool:
+    while await adapters.reevaluating().step():
+        pass
     return False
 
 

@@ -51,6 +51,8 @@ def record_of(attachment: Object, integration: Object, types: IntegrationTypes) 
         config["secretRef"] = {**target.secret_ref.to_object(), "namespace": integration["metadata"]["namespace"]}
     if spec.suspend or target.suspend:
         config["suspend"] = True
+    if spec.reevaluations:
+        config["reevaluations"] = True
     return deliveries.AttachmentRecord(
         namespace=meta["namespace"],
         name=meta["name"],

@@ -27,6 +27,7 @@ _FOR = timedelta(days=1)  # since it was opened, for which a run counts as one w
 _TEXT = 500  # bytes of a finding: an Event takes 1,024, and the command that shows all must fit in
 _LAST = uuid.UUID(int=(1 << 128) - 1)  # comes after every run
 
+REEVALUATED = "VerdictReevaluated"
 _REASONS = {
     verdicts.VerdictResult.PASSED: "AttestationPassed",
     verdicts.VerdictResult.FAILED: "AttestationFailed",
@@ -39,11 +40,12 @@ def event_of(run: run_model.Run, judged: run_model.Judged, *, warns: bool = True
 
     `warns`: whether it is a warning where the verdict is not Passed.
     """
+    revision = judged.reevaluated or run.revision
     note = (
-        f"{run.result} against Contract {run.contract} revision {run.revision}: {_why(judged)}"
+        f"{run.result} against Contract {run.contract} revision {revision}: {_why(judged)}"
         f"kubectl describe workflowrun -n {run.namespace} {run.name}"
     )
-    reason = _REASONS.get(run.result, "AttestationIncomplete")
+    reason = REEVALUATED if judged.reevaluated else _REASONS.get(run.result, "AttestationIncomplete")
     warning = warns and run.result is not verdicts.VerdictResult.PASSED
     return events.Event(reason, note, action="Judge", warning=warning)
 
@@ -105,7 +107,9 @@ class VerdictWatch:
     def _ask_all(self, judged: Iterable[run_model.Run]) -> None:
         asked: set[Key] = set()
         for run in judged:
-            self.context.last_runs[run.namespace, run.workflow] = run
+            known = self.context.last_runs.get((run.namespace, run.workflow))
+            if known is None or known.id == run.id or not _before(run, known):
+                self.context.last_runs[run.namespace, run.workflow] = run
             asked.add(Key("Workflow", run.namespace, run.workflow))
         for namespace in {key.namespace for key in asked}:
             asked.update(self.context.cache.found("IntegrationAttachment", f"namespace/{namespace}"))
@@ -127,6 +131,10 @@ class VerdictWatch:
 
     async def _tell(self, run: run_model.Run, judged: run_model.Judged) -> None:
         self.awaited.pop(run.id, None)
+        if judged.reevaluated:  # its build ended long ago, and may be gone
+            subject = events.reference(resources.WORKFLOWRUNS, run.namespace, run.name, str(run.id))
+            await self.recorder.record(subject, event_of(run, judged, warns=self._warns(run)))
+            return
         if run.subject_kind == run_model.EXTERNAL:
             return
         resource = resources.PIPELINERUNS if run.subject_kind == "PipelineRun" else resources.TASKRUNS
@@ -146,3 +154,8 @@ class VerdictWatch:
         limit = self.context.clock.now() - _FOR
         while self.awaited and (oldest := next(iter(self.awaited.values()))).created_at < limit:
             del self.awaited[oldest.id]
+
+
+def _before(run: run_model.Run, other: run_model.Run) -> bool:
+    """Whether a run got its first verdict before another one did: that it was judged again makes it no newer."""
+    return run.judged_at is not None and other.judged_at is not None and run.judged_at < other.judged_at

@@ -60,10 +60,13 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "outside_runs": (*_ADD, "UPDATE (expires_at, reset)"),
         "project_versions": (*_ADD, "UPDATE (latest)"),
         "projects": _READ,
+        # It asks; who judges and answers is the worker. What was answered it takes away, to ask again.
+        "reevaluations": (*_READ, "INSERT (run_id, namespace_uid, asked_by, reason, asked_at)", "DELETE"),
         "run_artifacts": _ADD,
         "run_deletions": _ADD,  # it asks; who carries it out is the worker
         "run_states": _WHOLE,
         "runs": (*_ADD, _OPENED),
+        "superseded_verdicts": _READ,
         "tickets": (*_ADD, "DELETE"),
         "tokens": (*_READ, "UPDATE (last_used_at)"),
         "verdict_documents": _READ,
@@ -103,6 +106,7 @@ GRANTS: Final[Mapping[str, Rights]] = {
         "policy_exceptions": _READ,
         "project_versions": (*_READ, "UPDATE (released_at)", "DELETE"),
         "projects": _READ,
+        "reevaluations": (*_READ, "UPDATE (tries, next_try, leased_until, answered_at, state, message)"),
         "replays": (*_READ, "UPDATE (tries, leased_until, done_at, result)"),
         "run_artifacts": _ADD,
         "run_deletions": (*_READ, "UPDATE (result, evidence, judged_at, documents, deleted_at)"),
@@ -113,7 +117,8 @@ GRANTS: Final[Mapping[str, Rights]] = {
             "DELETE",
         ),
         "snapshots": _READ,
-        # A verdict that a late claim contradicts is set aside.
+        # A verdict that a late claim contradicts, or that somebody had judged again, is set aside.
+        "superseded_verdicts": _ADD,
         "verdict_documents": (*_ADD, "UPDATE (kind)"),
         "verdicts": (*_ADD, "DELETE"),
         "versions": ("SELECT", "UPDATE (value, expired)"),

@@ -27,11 +27,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from avouch import errors
-from avouch.controlplane.model import deliveries, external, judging, runs
+from avouch import errors, rfc3339
+from avouch.controlplane.model import deliveries, external, judging, policies, runs
+from avouch.controlplane.model import verdicts as verdict_model
 from avouch.controlplane.model.verdicts import VerdictResult
+from avouch.findings import Finding
 from avouch.store import database, jobs, rows, verdicts
 
+_ERROR = policies.Status.ERROR.value
 _T = TypeVar("_T")
 _WORDS = 300  # characters of why something cannot be read
 QUEUED = "procrastinate_queue_v1#judge"  # channel of NOTIFY: procrastinate's trigger on each inserted job
@@ -84,8 +87,10 @@ _DEAD = (
 )
 # A run that a newer version judged with a word of its own is not read: its job ends.
 _RECORDS = (
-    "SELECT r.*, s.document::text AS document, v.claims AS heard, o.* FROM runs r"
+    "SELECT r.*, s.document::text AS document, v.claims AS heard, v.findings AS said, v.evaluations AS evaluated,"  # noqa: S608 - constants only
+    " v.materials AS delivered, v.reevaluation, d.digest AS summary, o.* FROM runs r"
     " LEFT JOIN verdicts v ON v.run_id = r.id"
+    f" LEFT JOIN verdict_documents d ON d.run_id = v.run_id AND d.kind = '{verdict_model.VSA}'"
     " LEFT JOIN snapshots s ON s.run_id = r.id AND NOT %(bare)s"
     " LEFT JOIN outside_runs o ON o.run_id = r.id"
     " WHERE r.id = ANY(%(ids)b) AND r.result = ANY(%(known)b)"
@@ -167,27 +172,37 @@ class _Few:
     held: set[int]
 
     async def settle(self, outcomes: Sequence[judging.Outcome]) -> None:
-        """End the jobs of these runs; a later one is a new job.
+        """End the jobs of these runs; a later one is a new job, and so is one whose run changed since it was read.
 
         Those have a transaction of their own: who waits for a queued job may hold the row of a run that is decided.
         """
-        later = [one for one in outcomes if isinstance(one, judging.Later)]
-        now = [one for one in outcomes if not isinstance(one, judging.Later)]
-        if now:
-            async with self._ending(now) as connection:
-                await verdicts.write(connection, _decided(now))
-        if later:
-            async with self._ending(later) as connection:
-                for one in sorted(later, key=lambda one: one.run_id):
-                    await jobs.judge(connection, one.run_id, one.at)
+        later = {one.run_id: one.at for one in outcomes if isinstance(one, judging.Later)}
+        now = [one for one in outcomes if one.run_id not in later]
+        again = {**later, **dict.fromkeys(await self._written(now) if now else ())}
+        if again:
+            async with self.database.transaction() as connection:
+                await self._end(connection, again)
+                for run_id, at in sorted(again.items(), key=lambda each: each[0]):
+                    await jobs.judge(connection, run_id, at)
+            self._leave(again)
 
-    @contextlib.asynccontextmanager
-    async def _ending(self, outcomes: Sequence[judging.Outcome]) -> AsyncIterator[AsyncConnection]:
-        ended = [self.jobs[one.run_id] for one in outcomes]
+    async def _written(self, now: Sequence[judging.Outcome]) -> Sequence[uuid.UUID]:
+        """Write what is decided. Returns the runs that changed: what was to end their verdicts may still do so."""
         async with self.database.transaction() as connection:
-            await connection.exec_driver_sql(_END, {"ids": ended})
-            yield connection
-        self.held.difference_update(ended)
+            decided = _decided(now)
+            written = await verdicts.write(connection, decided)
+            over = [signed.verdict.run_id for signed, _, over in decided if over]
+            changed = [run_id for run_id in over if run_id not in written]
+            ended = [one.run_id for one in now if one.run_id not in changed]
+            await self._end(connection, ended)
+        self._leave(ended)
+        return changed
+
+    async def _end(self, connection: AsyncConnection, run_ids: Iterable[uuid.UUID]) -> None:
+        await connection.exec_driver_sql(_END, {"ids": [self.jobs[run_id] for run_id in run_ids]})
+
+    def _leave(self, run_ids: Iterable[uuid.UUID]) -> None:
+        self.held.difference_update(self.jobs[run_id] for run_id in run_ids)
 
 
 @dataclass(slots=True)
@@ -398,6 +413,28 @@ def _record(row: "sa.Row[Any]", claims: Sequence["sa.Row[Any]"]) -> judging.Reco
         external=read("attester", lambda: _external(row), None),
         problem="; ".join(problems),
         heard=None if row.heard is None else frozenset(row.heard),
+        standing=read("verdict", lambda: _standing(row), None),
+    )
+
+
+def _standing(row: "sa.Row[Any]") -> verdict_model.Standing | None:
+    """The verdict that a run has."""
+    if row.said is None or row.judged_at is None:
+        return None
+    again, chain = row.reevaluation, row.superseded
+    earlier = [*(chain.get("before") or ()), chain] if chain else ()
+    pinned = {"name": row.contract, "revision": row.revision, "digest": row.contract_digest}
+    return verdict_model.Standing(
+        judged_at=rfc3339.read(again["judged_at"], "judged_at") if again else row.judged_at,
+        digest=row.summary or "",
+        contract=verdict_model.Contract(**(again["contract"] if again else pinned)),
+        earlier=tuple(VerdictResult(one["verdict"]) for one in earlier),
+        findings=tuple(Finding.recorded(**one) for one in row.said),
+        evaluations=row.evaluated or (),
+        unevaluated=frozenset(
+            (one["policy"], one["material"]) for one in row.evaluated or () if one["status"] == _ERROR
+        ),
+        stored=frozenset(one["digest"] for one in row.delivered if one.get("uploaded")),
     )
 
 

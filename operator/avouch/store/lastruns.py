@@ -8,10 +8,10 @@ follows the number of Workflows, not of runs.
 # asks. Backwards through (workflow_uid, judged_at): the first entry below a Workflow is the newest one of the next.
 NEWEST = (
     "WITH RECURSIVE newest AS ("
-    " (SELECT id, workflow_uid, namespace, namespace_uid, workflow, judged_version FROM runs"
+    " (SELECT id, workflow_uid, namespace, namespace_uid, workflow, judged_at, judged_version FROM runs"
     "  WHERE judged_at IS NOT NULL ORDER BY workflow_uid DESC, judged_at DESC, judged_version DESC, id DESC LIMIT 1)"
     " UNION ALL SELECT next.* FROM newest CROSS JOIN LATERAL ("
-    "  SELECT id, workflow_uid, namespace, namespace_uid, workflow, judged_version FROM runs"
+    "  SELECT id, workflow_uid, namespace, namespace_uid, workflow, judged_at, judged_version FROM runs"
     "  WHERE workflow_uid < newest.workflow_uid AND judged_at IS NOT NULL"
     "  ORDER BY workflow_uid DESC, judged_at DESC, judged_version DESC, id DESC LIMIT 1) next)"
 )

@@ -25,26 +25,34 @@ _ASK = (
 _IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('avouch.replays', 0))"
 _WAITING = 32  # runs that may be due: as many as one batch of judging takes
 _DUE = "j.queue_name = 'judge' AND j.status = 'todo' AND coalesce(j.scheduled_at, '-infinity') <= now()"
-# Of others' runs those count that batches take, which are judged in no time: whose evidence and policies take long
-# keeps his own replays waiting, and nobody else's.
-_BUSY = (
-    f"(EXISTS (SELECT FROM procrastinate_jobs j WHERE {_DUE} AND j.priority >= 0 OFFSET {_WAITING})"  # noqa: S608 - constants only
-    f" OR EXISTS (SELECT FROM procrastinate_jobs j JOIN runs d ON d.id = (j.args ->> 'run_id')::uuid WHERE {_DUE}"
-    f"  AND j.priority < 0 AND d.namespace_uid = replays.namespace_uid OFFSET {_WAITING}))"
-)
+
+
+def busy(of: str) -> str:
+    """Whether as many runs are due as one batch takes: what is judged again waits for them, in SQL.
+
+    Of others' runs those count that batches take, which are judged in no time: whose evidence and policies take long
+    keeps his own waiting, and nobody else's. `of` has the column `namespace_uid`.
+    """
+    return (
+        f"(EXISTS (SELECT FROM procrastinate_jobs j WHERE {_DUE} AND j.priority >= 0 OFFSET {_WAITING})"  # noqa: S608 - constants only
+        f" OR EXISTS (SELECT FROM procrastinate_jobs j JOIN runs d ON d.id = (j.args ->> 'run_id')::uuid WHERE {_DUE}"
+        f"  AND j.priority < 0 AND d.namespace_uid = {of}.namespace_uid OFFSET {_WAITING}))"
+    )
+
+
 # The oldest of a namespace, and of namespaces any: one that changes many Contracts has no more turns than another.
 _TAKE = (
     "UPDATE replays SET tries = tries + 1, leased_until = now() + %(lease)s WHERE (namespace_uid, name) = ("  # noqa: S608 - constants only
     " SELECT namespace_uid, name FROM (SELECT DISTINCT ON (r.namespace_uid) r.namespace_uid, r.name FROM replays r"
     "  JOIN namespaces n ON n.name = r.namespace AND n.uid = r.namespace_uid"
-    f"  WHERE r.done_at IS NULL AND r.tries < {replays.TRIES} AND NOT {_BUSY.replace('replays.', 'r.')}"
+    f"  WHERE r.done_at IS NULL AND r.tries < {replays.TRIES} AND NOT {busy('r')}"
     "   AND NOT EXISTS (SELECT FROM replays o WHERE o.namespace_uid = r.namespace_uid AND o.leased_until > now())"
     "  ORDER BY r.namespace_uid, r.asked_at, r.name) oldest ORDER BY random() LIMIT 1)"
     " RETURNING namespace, namespace_uid, name, revision, asked_at"
 )
 _THIS = "namespace_uid = %(namespace_uid)s AND name = %(name)s"
 _STILL = f"{_THIS} AND revision = %(revision)s AND asked_at = %(at)s"
-_WANTED = f"SELECT NOT {_BUSY} AS wanted FROM replays WHERE {_STILL}"  # noqa: S608 - constants only
+_WANTED = f"SELECT NOT {busy('replays')} AS wanted FROM replays WHERE {_STILL}"  # noqa: S608 - constants only
 _SETTLE = f"UPDATE replays SET done_at = now(), leased_until = NULL, result = %(result)s::jsonb WHERE {_STILL}"  # noqa: S608 - constants only
 # It was begun for nobody's fault but that others were due: that is no try.
 _GIVE_BACK = f"UPDATE replays SET leased_until = NULL, tries = greatest(tries - 1, 0) WHERE {_THIS}"  # noqa: S608 - constants only

@@ -11,7 +11,8 @@ CONDITIONS: Final[Mapping[State, str]] = {
     State.OPEN: "{0}.result = 'Pending' AND {0}.finished_at IS NULL",
     State.ENDED: "{0}.result = 'Pending' AND {0}.finished_at IS NOT NULL",
     State.JUDGED: "{0}.result <> 'Pending' AND {0}.superseded IS NULL",
-    State.SUPERSEDED: "{0}.result <> 'Pending' AND {0}.superseded IS NOT NULL",
+    State.REEVALUATED: "{0}.result <> 'Pending' AND {0}.superseded @> '{{\"reevaluated\": true}}'",
+    State.SUPERSEDED: "{0}.result <> 'Pending' AND NOT {0}.superseded @> '{{\"reevaluated\": true}}'",
 }
 
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,8 +20,8 @@ from avouch import errors, rfc3339
 from avouch.controlplane.model import selectors
 from avouch.store import tables
 
-# Filters whose value changes in a run's life, and what it is before the verdict. A verdict is replaced once at most,
-# and the run keeps it, so the state that a watcher saw before can be worked out and needs no memory per watcher.
+# Filters whose value changes in a run's life, and what it is before the verdict. A run keeps what each of its earlier
+# verdicts was, so the state that a watcher saw before can be worked out and needs no memory per watcher.
 CHANGING = {"verdict": "Pending", "evidence": ""}
 # Filters whose value never changes, and the column that has it.
 FIXED = {
@@ -46,6 +46,9 @@ _SIZES = sa.text(
     f"SELECT v.run_id, ({_SIZE}) + coalesce((SELECT sum(octet_length(d.last_error) + 200) FROM deliveries d"  # noqa: S608
     " WHERE d.run_id = v.run_id), 0) AS size FROM verdicts v WHERE v.run_id = ANY(:ids)"
 )
+
+
+_FOUND = 10  # findings of an earlier verdict that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,16 @@ async def of(
     wanted_whole = {row.id for row in found if row.id in wanted_whole}
     verdicts, ledger = tables.verdicts, tables.deliveries
     signed = tables.verdict_documents
-    columns = (verdicts.c.run_id, *(verdicts.c[name] for name in OF_VERDICT), signed.c.digest)
+    asked = tables.reevaluations
+    columns = (
+        verdicts.c.run_id,
+        *(verdicts.c[name] for name in OF_VERDICT),
+        signed.c.digest,
+        *(asked.c[name] for name in Asked._fields),
+    )
     attested = sa.and_(signed.c.run_id == verdicts.c.run_id, signed.c.kind == "attestation")
-    joined = sa.select(*columns).select_from(verdicts.outerjoin(signed, attested))
+    whom = verdicts.outerjoin(signed, attested).outerjoin(asked, asked.c.run_id == verdicts.c.run_id)
+    joined = sa.select(*columns).select_from(whom)
     decided = await connection.execute(joined.where(verdicts.c.run_id.in_(wanted_whole)))
     verdict_of = {verdict.run_id: verdict for verdict in decided.all()}
     sent = sa.select(ledger).where(ledger.c.run_id.in_(wanted_whole)).order_by(ledger.c.attachment, ledger.c.id)
@@ -83,8 +93,13 @@ async def of(
     for delivery in (await connection.execute(sent)).all():
         by_run.setdefault(delivery.run_id, []).append(delivery)
     late = await _late_claims(connection, wanted_whole)
+    earlier = await _earlier(connection, [row.id for row in found if row.id in wanted_whole and _before_last(row)])
     shown = [
-        {**whole(row, verdict_of.get(row.id), by_run.get(row.id, ())), "lateClaims": late.get(row.id, [])}
+        {
+            **whole(row, verdict_of.get(row.id), by_run.get(row.id, ())),
+            "lateClaims": late.get(row.id, []),
+            "earlier": earlier.get(row.id, []),
+        }
         if row.id in wanted_whole
         else summary(row)
         for row in found
@@ -97,7 +112,7 @@ async def _sizes(
 ) -> list[int]:
     said = await connection.execute(_SIZES, {"ids": list(wanted_whole)})
     size_of = {row.run_id: int(row.size) for row in said.all()}
-    return [size_of.get(row.id, 0) for row in found]
+    return [size_of.get(row.id, 0) + (len(json.dumps(row.superseded)) if row.superseded else 0) for row in found]
 
 
 _LATE = (
@@ -119,6 +134,25 @@ async def _late_claims(
     return found
 
 
+_EARLIER = "SELECT run_id, document FROM superseded_verdicts WHERE run_id = ANY(%(ids)b) ORDER BY run_id, number"
+
+
+async def _earlier(connection: AsyncConnection, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
+    """What runs were before the verdict that their present one took the place of, the oldest first."""
+    found: dict[uuid.UUID, list[dict[str, Any]]] = {}
+    if not run_ids:
+        return found
+    for row in await connection.exec_driver_sql(_EARLIER, {"ids": list(run_ids)}):
+        said = _superseded(row.document)
+        shown = {**said, "findings": said["findings"][:_FOUND], "more": max(0, len(said["findings"]) - _FOUND)}
+        found.setdefault(row.run_id, []).append(shown)
+    return found
+
+
+def _before_last(row: "sa.Row[Any]") -> bool:
+    return bool(row.superseded and row.superseded.get("before"))
+
+
 def about(row: Any) -> dict[str, Any]:
     """Which run it is and what became of it: of a run, and of the record that one which was deleted leaves."""
     return {
@@ -138,7 +172,8 @@ def about(row: Any) -> dict[str, Any]:
 
 def summary(row: "sa.Row[Any]") -> dict[str, Any]:
     """The run's own columns, as a list shows them."""
-    asked = _asked(row.plan)
+    again = row.reevaluation
+    asked = frozenset(again["asked"]) if again else _asked(row.plan)
     return {
         "id": str(row.id),
         **about(row),
@@ -146,7 +181,8 @@ def summary(row: "sa.Row[Any]") -> dict[str, Any]:
         "finding": row.finding or "",
         "createdAt": _time(row.created_at),
         "finishedAt": _time(row.finished_at),
-        "judgedAt": _time(row.judged_at),
+        "judgedAt": again["judged_at"] if again else _time(row.judged_at),
+        "reevaluation": _reevaluation(again) if again else None,
         "labels": {**row.own_labels, **row.labels},
         "resourceVersion": row.resource_version,
         "materialsFound": len(asked.intersection(row.materials or ())),
@@ -186,17 +222,53 @@ def whole(row: "sa.Row[Any]", verdict: "sa.Row[Any] | None", deliveries: "Sequen
         "leftOut": verdict.left_out if verdict else {},
         "evaluations": verdict.evaluations if verdict else [],
         "attestationBundle": (verdict.digest or "") if verdict else "",
-        "superseded": _superseded(row.superseded),
+        "superseded": None if row.superseded is None else _superseded(row.superseded),
+        "reevaluationRequest": None if verdict is None or verdict.state is None else request(verdict),
         "deliveries": [_delivery(delivery) for delivery in deliveries],
     }
 
 
-def _superseded(earlier: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The verdict that a late claim contradicted."""
-    if earlier is None:
-        return None
+def _superseded(earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict that another one took the place of."""
     shown = {name: earlier[name] for name in ("verdict", "evidence", "judgedAt", "findings")}
-    return {**shown, "attestationBundle": earlier["documents"].get("superseded-attestation", "")}
+    digests = {kind.rpartition("-")[2]: digest for kind, digest in (earlier["documents"] or {}).items()}
+    again = earlier.get("reevaluation")
+    return {
+        **shown,
+        "number": earlier.get("number", 1),
+        "attestationBundle": digests.get("attestation", ""),
+        "summaryBundle": digests.get("vsa", ""),
+        "reevaluation": _reevaluation(again) if again else None,
+    }
+
+
+def _reevaluation(again: Mapping[str, Any]) -> dict[str, Any]:
+    """Who had a run judged again, why, and by what."""
+    same = {name: again[name] for name in ("contract", "reason", "replaces")}
+    return {**same, "askedBy": again["by"], "askedAt": again["asked_at"]}
+
+
+class Asked(NamedTuple):
+    """A request to judge a run again, as it is stored before anybody answered."""
+
+    asked_by: str
+    asked_at: datetime
+    reason: str
+    state: str = "Waiting"
+    message: str = ""
+    answered_at: datetime | None = None
+
+
+def request(row: Any) -> dict[str, Any]:
+    """What became of it when somebody asked last to have a run judged again: a row, or an `Asked`."""
+    return {
+        "askedBy": row.asked_by,
+        "askedAt": _time(row.asked_at),
+        "reason": row.reason,
+        "state": row.state,
+        "message": row.message,
+        "answeredAt": _time(row.answered_at),
+    }
 
 
 def chosen(row: "sa.Row[Any]", filters: selectors.Filters) -> bool:
@@ -228,7 +300,8 @@ def event(row: "sa.Row[Any]", since: int, filters: selectors.Filters) -> str:
 def _before(row: "sa.Row[Any]", since: int) -> Mapping[str, str]:
     """What a run was at a version before its present verdict."""
     earlier = row.superseded
-    return earlier if earlier is not None and earlier["version"] <= since else CHANGING
+    chain = [*(earlier.get("before") or ()), earlier] if earlier is not None else []
+    return next((one for one in reversed(chain) if one["version"] <= since), CHANGING)
 
 
 def _matches(state: Mapping[str, str], filters: selectors.Filters) -> bool:

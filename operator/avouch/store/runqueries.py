@@ -135,7 +135,8 @@ def documented(chosen: "sa.Select[Any]", *, by_version: bool = False) -> "sa.Sel
     reason = verdicts.c.findings[(0, "code")].as_string().label("reason")
     finding = sa.func.left(verdicts.c.findings[(0, "message")].as_string(), 300).label("finding")
     names = sa.func.jsonb_path_query_array(verdicts.c.materials, sa.literal_column("'$[*].name'")).label("materials")
-    return sa.select(rows, names, reason, finding, *shown).select_from(joined).order_by(*order)
+    again = verdicts.c.reevaluation
+    return sa.select(rows, names, reason, finding, again, *shown).select_from(joined).order_by(*order)
 
 
 def _is(column: "sa.ColumnElement[str]", wanted: Any) -> "sa.ColumnElement[bool]":

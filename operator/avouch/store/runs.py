@@ -31,11 +31,11 @@ _UIDS = sa.bindparam("uids", type_=pg.ARRAY(sa.Text))
 # Of the few that were judged lately, and of all: both choose before they read whole rows.
 _LAST = sa.text(
     "SELECT DISTINCT ON (namespace, workflow) id FROM runs WHERE judged_version > :since"
-    " ORDER BY namespace, workflow, judged_version DESC, id DESC"
+    " ORDER BY namespace, workflow, judged_at DESC, judged_version DESC, id DESC"
 )
 _EVER = sa.text(
     f"{lastruns.NEWEST} SELECT DISTINCT ON (namespace, workflow) id FROM newest"  # noqa: S608 - constants only
-    " WHERE judged_version > :since ORDER BY namespace, workflow, judged_version DESC, id DESC"
+    " WHERE judged_version > :since ORDER BY namespace, workflow, judged_at DESC, judged_version DESC, id DESC"
 )
 
 
@@ -171,7 +171,8 @@ class Runs:
         """Runs judged after this one, in the order of COMMIT, each with the first of its findings."""
         runs, stored = tables.runs, tables.verdicts
         first, count = stored.c.findings[0], sa.func.jsonb_array_length(stored.c.findings)
-        query = sa.select(runs, first.label("first"), count.label("said")).join(stored, stored.c.run_id == runs.c.id)
+        shown = (first.label("first"), count.label("said"), stored.c.reevaluation)
+        query = sa.select(runs, *shown).join(stored, stored.c.run_id == runs.c.id)
         query = query.where(sa.tuple_(runs.c.judged_version, runs.c.id) > (since.version, since.run_id))
         query = query.where(runs.c.judged_version > 0)  # the condition of the index
         async with self._database.transaction() as connection:
@@ -215,4 +216,5 @@ def _attested_of(row: "sa.Row[Any]") -> run_model.Attested:
 
 def _judged(row: "sa.Row[Any]") -> run_model.Judged:
     first = Finding.recorded(**row.first) if row.first else None
-    return run_model.Judged(row.judged_version, row.id, rows.run_of(row), first, int(row.said))
+    again = 0 if row.reevaluation is None else int(row.reevaluation["contract"]["revision"])
+    return run_model.Judged(row.judged_version, row.id, rows.run_of(row), first, int(row.said), again)

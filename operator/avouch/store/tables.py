@@ -158,7 +158,8 @@ runs = sa.Table(
     _time("judged_at", nullable=True),
     _json("labels"),  # the Workflow's
     *(sa.Column(f"{n}_version", sa.BigInteger, nullable=False) for n in ("resource", "created", "judged")),
-    sa.Column("superseded", pg.JSONB(none_as_null=True), nullable=True),  # the verdict that a late claim contradicted
+    # The verdict that the present one took the place of; those before that are `superseded_verdicts`.
+    sa.Column("superseded", pg.JSONB(none_as_null=True), nullable=True),
     sa.Column("own_labels", pg.JSONB, nullable=False, server_default="{}"),  # the subject's, which its Workflow names
 )
 run_keys = sa.Table(  # what one run can be found by, by triggers: label:KEY, digest, commit
@@ -247,6 +248,25 @@ verdicts = sa.Table(
     *(_json(n) for n in ("findings", "materials", "annotations", "env", "left_out")),
     sa.Column("evaluations", pg.JSONB, nullable=False, server_default="[]"),
     sa.Column("claims", pg.JSONB(none_as_null=True), nullable=True),  # digests of those it was reached with
+    sa.Column("reevaluation", pg.JSONB(none_as_null=True), nullable=True),  # who asked for it, and why
+)
+superseded_verdicts = sa.Table(  # of a run that was judged again and again: what its row had as `superseded`, by number
+    "superseded_verdicts",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    _json("document"),
+)
+reevaluations = sa.Table(  # of each run the last time that somebody asked to have it judged again
+    "reevaluations",
+    metadata,
+    sa.Column("run_id", pg.UUID(as_uuid=True), primary_key=True),
+    *(_text(n) for n in ("namespace_uid", "asked_by", "reason")),
+    _time("asked_at"),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    *(_time(n, nullable=True) for n in ("next_try", "leased_until", "answered_at")),
+    sa.Column("state", sa.Text, nullable=False, server_default="Waiting"),
+    sa.Column("message", sa.Text, nullable=False, server_default=""),
 )
 verdict_documents = sa.Table(  # what was signed with a verdict: one row for each kind of document
     "verdict_documents",

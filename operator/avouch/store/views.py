@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from avouch import digests, rfc3339
 from avouch.controlplane.model import cursors, selectors
-from avouch.store import database, rundocuments, runfeed, runqueries, tables, versions
+from avouch.store import database, rundocuments, runfeed, runqueries, tables, verdicts, versions
 
 POLL_SECONDS = 0.5
 BOOKMARK_SECONDS = 30  # the API server's clients expect one about each minute
@@ -98,11 +98,13 @@ class RunViews:
         watcher.since = found[-1].resource_version if more else window[1]
         return [(kind, document) for kind, document in zip(kinds, shown, strict=True) if kind], more
 
-    async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
+    async def signed(self, namespace: str, name: str, document: str, earlier: int = 0) -> bytes | None:
         """A signed document of a run's verdict, as it is stored: attestation, vsa, or the statement of the former."""
         runs, signed = tables.runs, tables.verdict_documents
         query = sa.select(signed.c.bundle).join(runs, runs.c.id == signed.c.run_id)
-        query = query.where(runqueries.named(namespace, name), signed.c.kind == _SIGNED[document])
+        query = query.where(
+            runqueries.named(namespace, name), signed.c.kind == verdicts.kind_of(_SIGNED[document], earlier)
+        )
         async with self._database.statements() as connection:
             found = (await connection.execute(query)).scalar()
         if found is None or document != "statement":

@@ -143,3 +143,39 @@ def test_a_run_without_outputs_is_named_by_its_record() -> None:
     payload = vsa.build(facts(subjects=(vsa.run_subject("build-0123456789", record),)))
     subject = statement.parse(payload).subjects[0]
     assert (subject.name, subject.sha256) == ("avouch.run.build-0123456789", record)
+
+
+def test_a_verdict_that_takes_the_place_of_another_names_it_and_who_asked_why_and_what_held_before() -> None:
+    old = digests.of_bytes(b"before")
+    again = vsa.Reevaluation("ann", builders.NOW, "it is banned", "contract@1", SHA)
+    written = vsa.build(facts(replaces=old, reevaluation=again))
+    said = json.loads(written)["predicate"]
+    assert said["https://avouch.dev/replaces"] == {"digest": {"sha256": old.hex}}
+    assert said["https://avouch.dev/reevaluation"] == {
+        "askedBy": "ann",
+        "askedAt": "2026-11-21T12:00:00Z",
+        "reason": "it is banned",
+        "openedUnder": {"uri": "contract@1", "digest": {"sha256": SHA.hex}},
+    }
+    read = vsa.read(statement.parse(written))
+    assert (read.replaces, read.asked_by, read.reason, read.pinned_uri) == (
+        str(old),
+        "ann",
+        "it is banned",
+        "contract@1",
+    )
+    plain = vsa.build(facts())
+    assert (
+        not {"https://avouch.dev/replaces", "https://avouch.dev/reevaluation"} & json.loads(plain)["predicate"].keys()
+    )
+    assert vsa.read(statement.parse(plain)).replaces == ""
+
+
+@pytest.mark.parametrize(
+    "field", [{"https://avouch.dev/replaces": "x"}, {"https://avouch.dev/reevaluation": {"askedBy": 1}}]
+)
+def test_a_verdict_that_says_otherwise_what_it_replaces_is_not_read(field: dict[str, object]) -> None:
+    written = json.loads(vsa.build(facts()))
+    written["predicate"] |= field
+    with pytest.raises(errors.Invalid, match=r"avouch\.dev/re"):
+        vsa.read(statement.parse(json.dumps(written).encode()))

@@ -11,7 +11,7 @@ from avouch.kube.cache import Key, ObjectCache
 from avouch.reconcilers import attachments, specs
 
 KEY = Key("IntegrationAttachment", "shop", "chat")
-ATTACHMENT = {
+ATTACHMENT: dict[str, Any] = {
     "metadata": {"name": "chat", "namespace": "shop", "uid": "attachment-uid"},
     "spec": {"integrationRef": {"name": "hook"}, "workflowSelector": {"matchLabels": {"team": "core"}}},
 }
@@ -46,14 +46,14 @@ def recorded() -> Recorded:
     return Recorded()
 
 
-async def reconcile(recorded: Recorded, found: dict[str, Any] | None) -> None:
+async def reconcile(recorded: Recorded, found: dict[str, Any] | None, attachment: dict[str, Any] = ATTACHMENT) -> None:
     cache = ObjectCache(specs.INDEXERS)
     if found is not None:
         cache.put(Key("Integration", "shop", "hook"), found)
     there = SimpleNamespace(
         cache=cache, workflows=recorded, deliveries=recorded, integrations=registry.Types(), epoch=lambda: 1
     )
-    await attachments.reconcile(there, KEY, ATTACHMENT)  # type: ignore[arg-type]  # what it uses
+    await attachments.reconcile(there, KEY, attachment)  # type: ignore[arg-type]  # what it uses
 
 
 @pytest.mark.parametrize("gone", [None, integration(webhook={}), integration(webhook={"url": 7})])
@@ -69,6 +69,14 @@ async def test_an_attachment_whose_integration_is_gone_or_says_too_little_is_rec
 async def test_a_suspended_integration_suspends_its_attachments(recorded: Recorded) -> None:
     await reconcile(recorded, integration(suspend=True))
     assert recorded.kept["chat"].config["suspend"] is True
+
+
+async def test_only_an_attachment_that_says_so_hears_of_runs_that_are_judged_again(recorded: Recorded) -> None:
+    await reconcile(recorded, integration())
+    assert "reevaluations" not in recorded.kept["chat"].config
+    hears = {**ATTACHMENT, "spec": {**ATTACHMENT["spec"], "reevaluations": True}}
+    await reconcile(recorded, integration(), hears)
+    assert recorded.kept["chat"].config["reevaluations"] is True
 
 
 async def test_the_secret_of_an_integration_is_looked_for_in_its_own_namespace(recorded: Recorded) -> None:

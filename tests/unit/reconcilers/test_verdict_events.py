@@ -266,3 +266,32 @@ async def test_a_run_outside_the_cluster_changes_its_workflow_and_has_no_event()
     await watch.look()
     assert recorder.told == []
     assert await watch.queue.get() == Key("Workflow", "team", "w")
+
+
+async def test_a_run_that_was_judged_again_is_told_at_itself_by_the_revision_that_judged() -> None:
+    watch, store, recorder = build()
+    await watch.look()
+    store.judged_runs = [replace(judged(10), reevaluated=7)]
+    await watch.look()
+    assert recorder.kinds == ["WorkflowRun"]
+    ((name, note),) = recorder.told
+    assert name == "w-10"
+    assert note.startswith("Failed against Contract build revision 7: MaterialMissing")
+
+
+@pytest.mark.parametrize(("at", "newest"), [(-1, "w-1"), (0, "w-10"), (1, "w-10")])
+async def test_an_old_run_that_is_judged_again_is_not_the_last_one_of_its_workflow(at: int, newest: str) -> None:
+    watch, store, _ = build()
+    await watch.look()
+    store.judged_runs = [replace(judged(10, judged_at=NOW + timedelta(hours=at)), reevaluated=7)]
+    await watch.look()
+    assert watch.context.last_runs["team", "w"].name == newest
+
+
+async def test_the_last_run_of_a_workflow_has_its_new_verdict_when_it_is_judged_again() -> None:
+    watch, store, _ = build()
+    await watch.look()
+    passed = replace(judged(1, result=verdicts.VerdictResult.PASSED), version=10, reevaluated=7)
+    store.judged_runs = [passed]
+    await watch.look()
+    assert watch.context.last_runs["team", "w"].result is verdicts.VerdictResult.PASSED

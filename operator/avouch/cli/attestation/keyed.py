@@ -177,6 +177,8 @@ def _told_verdict(found: statement.Statement) -> Told:
         ("Policy digest", said.policy_digest), ("Judged at", said.time_verified), ("Verifier", said.verifier_id),
         ("Attestations", ", ".join(said.inputs)),
         *(("Subject", f"{each.name} {_digest(each)}") for each in said.subjects),
+        ("Replaces", said.replaces), ("Asked by", said.asked_by), ("Reason", said.reason),
+        ("Opened under", said.pinned_uri),
     )  # fmt: skip
     document = {
         "type": VERDICT, "verdict": verdict, "verifiedLevels": list(said.levels),
@@ -184,6 +186,8 @@ def _told_verdict(found: statement.Statement) -> Told:
         "policyDigest": said.policy_digest, "judgedAt": said.time_verified, "verifierId": said.verifier_id,
         "inputAttestations": list(said.inputs),
         "subjects": [{"name": each.name, "digest": dict(each.digest)} for each in said.subjects],
+        **({"replaces": said.replaces} if said.replaces else {}),
+        **({"askedBy": said.asked_by, "reason": said.reason, "openedUnder": said.pinned_uri} if said.asked_by else {}),
     }  # fmt: skip
     named = uris.parse(said.resource_uri)
     where = named if named and named.kind == "workflows" else uris.Named("", "", "")

@@ -10,7 +10,7 @@ import click
 
 from avouch import digests, errors
 from avouch.cli import failures, objects, options, output, session
-from avouch.cli.runs import finding
+from avouch.cli.runs import finding, page
 
 VERDICT, ATTESTATION, CLAIM = "verdict", "attestation", "claim"
 SUFFIX = ".sigstore.json"
@@ -45,13 +45,14 @@ def bundle(started: session.Session, name: str, folder: str, file: str, alone: b
     avouch run verify first-2b521137d6 --trust trust.json --certificate-identity-regexp 'https://...'
 
     Takes what avouch run show takes. The files are bundles in Sigstore's form, byte by byte as they were signed. The
+    documents of verdicts that others took the place of are in folders of their own, superseded-1 and so on. The
     claims of jobs may hold artifacts, so they need the right to get workflowruns/claims, which roles edit, admin and
     avouch-artifact-reader have; who may see a run may read the others.
     """  # noqa: D301  # click reads the backspace
     if file and folder:
         raise errors.Invalid("--output and --path exclude each other", field="--path", fix="give --output or --path")
     run = finding.one(started, name)
-    pieces = list(_gathered(started, run, alone))
+    pieces = [*_gathered(started, run, alone), *([] if file else _superseded(started, run))]
     written = _as_lines(Path(file), pieces) if file else _as_files(Path(folder or finding.name_of(run)), pieces)
     rows = tuple((str(path), piece.name.partition("-")[0], str(digests.of_bytes(piece.content)))
                  for path, piece in zip(written, pieces, strict=True))  # fmt: skip
@@ -91,6 +92,16 @@ def _gathered(started: session.Session, run: objects.Manifest, alone: bool) -> I
         yield Piece(f"{CLAIM}-{digest.hex[:12]}", content)
 
 
+def _superseded(started: session.Session, run: objects.Manifest) -> Iterator[Piece]:
+    """What was signed with the verdicts that others took the place of: apart, for each verifies on its own."""
+    last = objects.part(run, "status", "superseded")
+    for each in [*page.listed(run, "earlier"), *([last] if last else [])]:
+        number = str(each.get("number") or 1)
+        for name, document in _DOCUMENTS.items():
+            path = finding.path_of(run, document)
+            yield Piece(f"superseded-{number}/{name}", started.cluster.raw(path, {"superseded": number}).encode())
+
+
 def _raw(started: session.Session, run: objects.Manifest, *below: str) -> bytes:
     try:
         return started.cluster.raw(finding.path_of(run, *below)).encode()
@@ -102,6 +113,7 @@ def _as_files(folder: Path, pieces: list[Piece]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{piece.name}{SUFFIX}" for piece in pieces]
     for path, piece in zip(paths, pieces, strict=True):
+        path.parent.mkdir(exist_ok=True)
         _write(path, piece.content, "--path")
     return paths
 

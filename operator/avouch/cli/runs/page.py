@@ -47,6 +47,12 @@ def build(run: objects.Manifest) -> str:
     return "/".join(objects.text(run, "spec", "subject", key) for key in ("kind", "name"))
 
 
+def revision(run: objects.Manifest) -> str:
+    """The revision of its Contract that its verdict is of; until there is one, the one under which it was opened."""
+    judging = objects.text(run, "status", "reevaluation", "contract", "revision")
+    return judging or objects.text(run, "spec", "contract", "revision")
+
+
 def why(run: objects.Manifest) -> list[str]:
     """The findings, each with the line of the contract and the fix, in lines."""
     found = [line for each in listed(run, "findings") for line in _finding(each)]
@@ -72,7 +78,9 @@ def _facts(run: objects.Manifest) -> Iterator[tuple[str, str]]:
     yield "Namespace", objects.text(run, "metadata", "namespace")
     yield "Workflow", objects.text(run, "spec", "workflow")
     yield "Run of", build(run)
-    yield "Contract", f"{contract.get('name', '')}, revision {contract.get('revision', '')}"
+    opened = str(contract.get("revision", ""))
+    under = "" if revision(run) == opened else f" (opened under revision {opened})"
+    yield "Contract", f"{contract.get('name', '')}, revision {revision(run)}{under}"
     yield "Version", objects.text(run, "spec", "version")
     yield "Attester", objects.text(run, "spec", "attester", "id")
     yield "Runner", " ".join(str(runner[key]) for key in ("type", "url") if runner.get(key))
@@ -81,9 +89,24 @@ def _facts(run: objects.Manifest) -> Iterator[tuple[str, str]]:
         ", ".join(f"{key}={value}" for key, value in sorted(objects.part(run, "metadata", "labels").items())),
     )
     yield "Verdict", verdict(run)
+    yield "Judged again", _again(objects.part(run, "status", "reevaluation"))
+    yield "Asked again", _request(objects.part(run, "status", "reevaluationRequest"))
     yield "Evidence", objects.text(run, "status", "evidence")
     yield "Materials", f"{found or 0} of {asked or 0}"
     yield "Attestation", objects.text(run, "status", "attestationBundle")
+
+
+def _again(said: dict[str, Any]) -> str:
+    """Who had it judged again, when and why."""
+    return f"for {said.get('askedBy')}, who asked at {said.get('askedAt')}: {said.get('reason')}" if said else ""
+
+
+def _request(said: dict[str, Any]) -> str:
+    """What the last request came to, where the verdict does not say so."""
+    if not said or said.get("state") == "Replaced":
+        return ""
+    told = f": {said['message']}" if said.get("message") else ""
+    return f"by {said.get('askedBy')} at {said.get('askedAt')}: {said.get('state')}{told}"
 
 
 def _materials(run: objects.Manifest) -> output.Table:
@@ -119,12 +142,13 @@ def _short(material: dict[str, Any]) -> str:
 
 
 def _timeline(run: objects.Manifest) -> Iterator[tuple[str, str]]:
-    earlier = objects.part(run, "status", "superseded")
+    last = objects.part(run, "status", "superseded")
+    earlier = [*listed(run, "earlier"), *([last] if last else [])]
     for at, what in (
         (objects.text(run, "metadata", "creationTimestamp"), "the run was opened"),
         (objects.text(run, "status", "finishedAt"), "the build ended"),
         (objects.text(run, "status", "expiresAt"), "it expires, unless something arrives"),
-        (str(earlier.get("judgedAt", "")), f"judged: {earlier.get('verdict')}, which no longer holds"),
+        *((str(each.get("judgedAt", "")), f"judged: {_before(each)}") for each in earlier),
         (objects.text(run, "status", "judgedAt"), f"judged: {verdict(run)}"),
         *(
             (str(each.get("receivedAt", "")), f"a claim of TaskRun {each.get('taskRun', '')} came after the verdict")
@@ -133,6 +157,11 @@ def _timeline(run: objects.Manifest) -> Iterator[tuple[str, str]]:
     ):
         if at:
             yield at, what
+
+
+def _before(said: dict[str, Any]) -> str:
+    by = objects.text(said, "reevaluation", "contract", "revision")
+    return f"{said.get('verdict')}{f' by revision {by}' if by else ''}, which no longer holds"
 
 
 def _delivery(said: dict[str, Any]) -> tuple[str, ...]:

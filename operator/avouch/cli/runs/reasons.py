@@ -113,7 +113,7 @@ def _checked(run: objects.Manifest) -> Iterator[str]:
 
 def _contract(run: objects.Manifest) -> str:
     contract = objects.part(run, "spec", "contract")
-    return f"Contract {contract.get('name', '')}, revision {contract.get('revision', '')}"
+    return f"Contract {contract.get('name', '')}, revision {page.revision(run)}"
 
 
 def _as_json(run: objects.Manifest, found: Reasons) -> dict[str, Any]:

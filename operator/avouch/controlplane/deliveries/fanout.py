@@ -3,7 +3,8 @@
 Payload of a delivery, schema `avouch.dev/verdict/v1`: {schema, run{id, name, namespace, workflow, subject{kind, name,
 uid}}, contract{name, revision, digest}, verdict, evidence, judgedAt, findings[{code, message, line, fix, material}],
 materials[{name, type, digest, value, filename, origin, output}], statementDigest, links{run}}, and of a verdict that
-takes the place of an earlier one supersedes{verdict, judgedAt}.
+takes the place of an earlier one supersedes{verdict, judgedAt, digest}. `contract` is the revision that judged. Where
+somebody had the run judged again, there is reevaluation{by, reason, askedAt, openedUnder{name, revision, digest}}.
 """
 
 import json
@@ -19,16 +20,21 @@ _DELIVERY_NAMESPACE = uuid.UUID("a3c1c7a2-6a0e-5d52-9a35-0b9d6f6f6f10")  # uuid5
 
 
 def deliveries(
-    run: runs.Run, signed: verdicts.SignedVerdict, attachments: tuple[delivery_model.AttachmentRecord, ...]
+    run: runs.Run,
+    signed: verdicts.SignedVerdict,
+    attachments: tuple[delivery_model.AttachmentRecord, ...],
+    standing: verdicts.Standing | None = None,
 ) -> tuple[delivery_model.Delivery, ...]:
     """One delivery for each attachment that wants this verdict. Its id is of this very signed verdict and no other.
 
     So one id never says two things: not of a verdict that supersedes another, and not of a run that is judged anew
-    because its database was lost. A verdict that supersedes goes to those as well that wanted the earlier one.
+    because its database was lost. A verdict that supersedes another goes to those as well that wanted any earlier one:
+    they rely on it. One that somebody asked for, by another revision, goes to none but those that ask for such.
     """
-    content = payload(run, signed)
+    content = payload(run, signed, standing)
     signature = digests.of_bytes(signed.document(verdicts.VSA).bundle)
-    wanted = {signed.verdict.result, run.result}  # nobody may ask for Pending
+    wanted = {signed.verdict.result, run.result, *(standing.earlier if standing else ())}  # nobody may ask for Pending
+    asked = signed.verdict.reevaluation is not None
     return tuple(
         delivery_model.Delivery(
             id=uuid.uuid5(_DELIVERY_NAMESPACE, f"{run.id}/{attachment.uid}/{signature}"),
@@ -42,7 +48,7 @@ def deliveries(
             attempts=0,
         )
         for attachment in attachments
-        if any(wants(attachment, run, result) for result in wanted)
+        if (not asked or _hears_again(attachment)) and any(wants(attachment, run, result) for result in wanted)
     )
 
 
@@ -62,9 +68,18 @@ def wants(attachment: delivery_model.AttachmentRecord, run: runs.Run, result: Ve
     return bool(attachment.selector) and attachment.selector.items() <= run.labels.items()
 
 
-def payload(run: runs.Run, signed: verdicts.SignedVerdict) -> bytes:
+def _hears_again(attachment: delivery_model.AttachmentRecord) -> bool:
+    """Whether it asks for verdicts of runs that are judged again; one that cannot be read did not."""
+    try:
+        return delivery_model.route_of(attachment.config, attachment.name).reevaluations
+    except errors.Invalid:
+        return False
+
+
+def payload(run: runs.Run, signed: verdicts.SignedVerdict, standing: verdicts.Standing | None = None) -> bytes:
     """The body that every integration gets: the same for each of them, so that it is stored once."""
-    verdict = signed.verdict
+    verdict, again = signed.verdict, signed.verdict.reevaluation
+    pinned = verdicts.Contract(run.contract, run.revision, run.contract_digest)
     shown = ("name", "type", "digest", "value", "filename", "origin", "output")
     body = {
         "schema": "avouch.dev/verdict/v1",
@@ -75,20 +90,28 @@ def payload(run: runs.Run, signed: verdicts.SignedVerdict) -> bytes:
             "workflow": run.workflow,
             "subject": {"kind": run.subject_kind, "name": run.subject_name, "uid": run.key.subject_uid},
         },
-        "contract": {"name": run.contract, "revision": run.revision, "digest": run.contract_digest},
+        "contract": asdict(again.contract if again else pinned),
         "verdict": verdict.result.value,
         "evidence": verdict.evidence.value,
         "judgedAt": verdict.judged_at.isoformat(),
         "findings": [asdict(finding) for finding in verdict.findings],
         "materials": [{key: getattr(found, key) for key in shown} for found in verdict.materials],
         "statementDigest": str(digests.of_bytes(signed.document(verdicts.ATTESTATION).statement)),
-        **_supersedes(run),
+        **_supersedes(run, standing),
+        **({"reevaluation": _asked(again, pinned)} if again else {}),
         "links": {"run": f"/apis/runs.avouch.dev/v1alpha1/namespaces/{run.namespace}/workflowruns/{run.name}"},
     }
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _supersedes(run: runs.Run) -> dict[str, object]:
-    if run.judged_at is None:
+def _supersedes(run: runs.Run, standing: verdicts.Standing | None) -> dict[str, object]:
+    judged_at = run.judged_at if standing is None else standing.judged_at
+    if judged_at is None:
         return {}
-    return {"supersedes": {"verdict": run.result.value, "judgedAt": run.judged_at.isoformat()}}
+    digest = {"digest": standing.digest} if standing and standing.digest else {}
+    return {"supersedes": {"verdict": run.result.value, "judgedAt": judged_at.isoformat(), **digest}}
+
+
+def _asked(again: verdicts.Reevaluation, pinned: verdicts.Contract) -> dict[str, object]:
+    said = {"by": again.by, "reason": again.reason, "askedAt": again.asked_at.isoformat()}
+    return {**said, "openedUnder": asdict(pinned)}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from avouch import digests, plan
+from avouch import digests, plan, rfc3339
 from avouch.api import vocabulary
 from avouch.attestation import bundle, dsse, materials, predicate, signing, statement, uris, vsa
 from avouch.controlplane.judging import examination, policyfields, tekton_run
@@ -113,6 +113,8 @@ def summary(basis: Basis) -> Draft:
         passed=passed,
         levels=(LEVEL, EVIDENCE_LEVELS[verdict.evidence]) if passed else (),
         subjects=outputs or (vsa.run_subject(run.name, predicate.record_digest(basis.facts)),),
+        replaces=digests.Digest.parse(case.standing.digest) if case.standing and case.standing.digest else None,
+        reevaluation=_asked(case),
     )
     return Draft(verdicts.VSA, vsa.TYPE, vsa.build(facts), keys.passed if passed else keys.failed)
 
@@ -122,6 +124,28 @@ def _contract(run: runs.Run, asked: plan.Plan) -> uris.Named:
     where = (asked.contract_namespace, asked.contract_namespace_uid)
     namespace, uid = where if asked.contract_namespace else (run.namespace, run.namespace_uid)
     return uris.Named(namespace, "contracts", f"{asked.contract}@{asked.revision}", uid)
+
+
+def _asked(case: examination.Case) -> vsa.Reevaluation | None:
+    """What is signed of a reevaluation, with the revision under which the run was opened."""
+    about, run = case.reevaluation, case.run
+    if about is None:
+        return None
+    pinned = str(_contract(run, run.pinned()))
+    return vsa.Reevaluation(about.by, about.asked_at, about.reason, pinned, digests.Digest.parse(run.contract_digest))
+
+
+def _server(case: examination.Case) -> dict[str, object]:
+    """What only the server knows: who attested, and who had the run judged again."""
+    found: dict[str, object] = {}
+    if case.external is not None:
+        found["auth"] = {"id": case.external.attester.id, "type": case.external.attester.type}
+    if (about := case.reevaluation) is not None:
+        run = case.run
+        opened = {"name": run.contract, "revision": str(run.revision), "digest": run.contract_digest}
+        asked = {"askedBy": about.by, "askedAt": rfc3339.write(about.asked_at), "reason": about.reason}
+        found["reevaluation"] = {**asked, "replaces": about.replaces, "openedUnder": opened}
+    return found
 
 
 DOCUMENTS: tuple[Callable[[Basis], Draft], ...] = (
@@ -148,9 +172,7 @@ def _facts(case: examination.Case, verdict: verdicts.Verdict, claims: list[runs.
         annotations=verdict.annotations,
         git_head=_commit(case),
         policy=policyfields.of(verdict.evaluations) if case.plan.has_policies else {},
-        server={}
-        if case.external is None
-        else {"auth": {"id": case.external.attester.id, "type": case.external.attester.type}},
+        server=_server(case),
     )
 
 

@@ -39,6 +39,8 @@ class Case:
     external: external_model.ExternalPart | None = None  # of an external run (`external_run`)
     evaluations: tuple[policies.Evaluation, ...] | None = None  # None: its policies were not asked
     exceptions: tuple[policyexceptions.PolicyException, ...] = ()  # those that are declared for its Workflow
+    standing: verdicts.Standing | None = None  # the verdict that it has
+    reevaluation: verdicts.Reevaluation | None = None  # why it is judged again, where somebody asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@
 3. A run that still cannot be judged gets the verdict Error; what does not answer now puts it off.
 4. What is stored of a run and cannot be read may be of a newer version: it is tried again for a while, then it is
    Error.
-5. A claim that came after the verdict has its run judged again. Where a pod of the run itself contradicts what was
-   judged, the verdict is superseded by Rejected, once; in all other cases it stays, and the claim is kept and shown.
+5. A claim that came after the verdict has its run judged again, as it was opened. Where a pod of the run itself
+   contradicts what was judged, the verdict is superseded by Rejected, once and for all, also one that somebody asked
+   for meanwhile; in all other cases it stays, and the claim is kept and shown.
 """
 
 import asyncio
@@ -261,7 +262,7 @@ class Judging:
         signed = documents.seal(case, found, self.keys)
         attachments = taken.attachments.get(case.run.namespace, ())
         over = case.run.resource_version if lateness.judged(case) else 0
-        return judging.Decided(signed, fanout.deliveries(case.run, signed, attachments), over)
+        return judging.Decided(signed, fanout.deliveries(case.run, signed, attachments, case.standing), over)
 
     def _error(self, record: judging.Record, taken: judging.Taken, exc: Exception) -> judging.Outcome:
         """The verdict on a run that cannot be judged; none yet where it may be readable to a newer version."""
@@ -342,7 +343,9 @@ def _plan(record: judging.Record) -> plan.Plan:
 def _bare(record: judging.Record) -> examination.Case:
     if record.problem:
         raise errors.Corrupt(record.problem)
-    return examination.Case(record.run, record.run.pinned(), record.snapshot, external=record.external)
+    return examination.Case(
+        record.run, record.run.pinned(), record.snapshot, external=record.external, standing=record.standing
+    )
 
 
 def _settled(record: judging.Record) -> bool:

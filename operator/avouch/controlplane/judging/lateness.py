@@ -2,7 +2,8 @@
 
 Only a contradiction changes anything: a late claim never makes a verdict better, and one that agrees makes none anew.
 And only one from a pod that the run's own record names, in the try that counts: whoever may create pods or TaskRuns
-beside a run that is over cannot take its verdict away.
+beside a run that is over cannot take its verdict away. It is held against what the run was told when it was opened,
+also where another revision has judged it since.
 """
 
 from collections.abc import Collection
@@ -36,6 +37,7 @@ def supersedes(case: Case, found: verdicts.Verdict) -> bool:
 def told(case: Case, found: verdicts.Verdict, late: Collection[str]) -> verdicts.Verdict:
     """The superseding verdict, which says so after its other findings."""
     own = sorted(str(one.claim.digest) for one in case.said if str(one.claim.digest) in late)
-    at = "" if case.run.judged_at is None else f" of {rfc3339.to_seconds(case.run.judged_at)}"
+    judged_at = case.run.judged_at if case.standing is None else case.standing.judged_at
+    at = "" if judged_at is None else f" of {rfc3339.to_seconds(judged_at)}"
     text = f"supersedes the verdict {case.run.result}{at}: after it came claim {several(own)}"
     return replace(found, findings=(*found.findings, Finding("VerdictSuperseded", text)))

@@ -6,8 +6,6 @@ from typing import Any, Protocol
 
 from avouch.controlplane.model import views
 
-MAX_REASON = 1000  # characters
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:

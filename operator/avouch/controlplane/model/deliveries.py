@@ -25,6 +25,8 @@ class Route(meta.Model):
 
     verdicts: list[str] = pydantic.Field(default_factory=list)
     """Verdicts that are delivered; none: all of them."""
+    reevaluations: bool = False
+    """Whether those of runs that somebody had judged again are delivered, too."""
     suspend: bool = False
     secret_ref: Secret | None = None
 

@@ -20,7 +20,7 @@ class Record:
 
     `problem`: why something of it cannot be read, which is then left out. Of a run that has not ended no claims are
     read, and after `CRASHES` deaths neither claims nor snapshot are. `heard` are the digests of the claims with which
-    its verdict was reached; None where there is none that says so.
+    its verdict was reached; None where there is none that says so. `standing` is the verdict that it has.
     """
 
     run: runs.Run
@@ -30,6 +30,7 @@ class Record:
     crashes: int = 0
     problem: str = ""
     heard: frozenset[str] | None = None
+    standing: verdicts.Standing | None = None
 
     @property
     def late(self) -> frozenset[str]:
@@ -46,7 +47,7 @@ class Record:
 class Decided:
     """The verdict, and where it is to be delivered.
 
-    `over` is the resource version of the judged run whose verdict this one supersedes; 0: the run has none yet.
+    `over` is the resource version of the judged run whose verdict this one takes the place of; 0: it has none yet.
     """
 
     signed: verdicts.SignedVerdict

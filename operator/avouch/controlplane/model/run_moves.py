@@ -1,12 +1,13 @@
 """The states of a run: the one table of what moves it, and who writes that. `store` writes by it; docs show it.
 
-A run of the cluster is opened, ended and judged, each once. Its verdict is its end, but for one thing: a claim that
-comes later and contradicts it, once. `docs/architecture.md` draws the table, and a test compares the two.
+A run of the cluster is opened, ended and judged, each once. Its verdict is its end, but for two things: somebody has it
+judged again by what its Contract says now; and a claim that comes later contradicts it, once, after which nothing
+follows. `docs/architecture.md` draws the table, and a test compares the two.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from avouch.controlplane.model import runs, verdicts
 
@@ -17,7 +18,8 @@ class State(StrEnum):
     OPEN = "Open"  # verdict Pending: the build works
     ENDED = "Ended"  # verdict Pending: the record is stored, and a job to judge it
     JUDGED = "Judged"  # it has its verdict
-    SUPERSEDED = "Superseded"  # it has its second verdict, Rejected
+    REEVALUATED = "Reevaluated"  # it has another verdict, by another revision: somebody asked
+    SUPERSEDED = "Superseded"  # it has its last verdict, Rejected: a late claim contradicts
 
 
 class Writer(StrEnum):
@@ -62,14 +64,20 @@ MOVES: Final[Mapping[str, Move]] = {
         (Writer.WORKER,),
         "the record and the claims are weighed; an external run that nobody closed, once its time is over",
     ),
+    "reevaluate": Move(
+        (State.JUDGED, State.REEVALUATED),
+        State.REEVALUATED,
+        (Writer.WORKER,),
+        "somebody asked for it, and what its Contract, its policies or exceptions say now makes another verdict",
+    ),
     "supersede": Move(
-        (State.JUDGED,),
+        (State.JUDGED, State.REEVALUATED),
         State.SUPERSEDED,
         (Writer.WORKER,),
         "a claim that came after the verdict contradicts it",
     ),
     "forget": Move(
-        (State.JUDGED, State.SUPERSEDED),
+        (State.JUDGED, State.REEVALUATED, State.SUPERSEDED),
         None,
         (Writer.WORKER,),
         "it is older than the retention says, and its deliveries have arrived or were given up; or somebody deletes it",
@@ -77,10 +85,12 @@ MOVES: Final[Mapping[str, Move]] = {
 }
 
 
-def of(run: runs.Run, *, superseded: bool = False) -> State:
-    """The state of a run as it is stored."""
+def of(run: runs.Run, superseded: Mapping[str, Any] | None = None) -> State:
+    """The state of a run as it is stored, with what is kept of the verdict that its present one took the place of."""
     if run.result is not verdicts.VerdictResult.PENDING:
-        return State.SUPERSEDED if superseded else State.JUDGED
+        if superseded is None:
+            return State.JUDGED
+        return State.REEVALUATED if superseded.get("reevaluated") else State.SUPERSEDED
     return State.OPEN if run.finished_at is None else State.ENDED
 
 

@@ -140,13 +140,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A run that was judged, in the order of COMMIT by (`version`, `run_id`), and the first of its findings."""
+    """A run that was judged, in the order of COMMIT by (`version`, `run_id`), and the first of its findings.
+
+    `reevaluated`: the revision that judged, where somebody had a run judged again that had its verdict; 0: nobody.
+    """
 
     version: int = 0
     run_id: uuid.UUID = _FIRST
     run: Run | None = None
     first: Finding | None = None
     findings: int = 0
+    reevaluated: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """Verdicts: the closed list of results, what was judged, and the documents that are signed."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from avouch.controlplane.model import policies
 from avouch.findings import Finding
 
 
 class VerdictResult(StrEnum):
-    """The closed list of verdicts. But for `PENDING` only a late claim may replace one, by `REJECTED`."""
+    """The closed list of verdicts. But for `PENDING` one is replaced by a late claim, by `REJECTED`, or when asked."""
 
     PENDING = "Pending"
     PASSED = "Passed"
@@ -51,6 +53,63 @@ class JudgedMaterial:
 
 
 @dataclass(frozen=True, slots=True)
+class Contract:
+    """The revision of a Contract that a verdict is about."""
+
+    name: str
+    revision: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reevaluation:
+    """Why a run that had its verdict was judged again, and by what.
+
+    Attributes:
+        by: name of the cluster's user who asked.
+        reason: why, as that user said.
+        asked_at: when that was.
+        contract: the revision that judged; the run was opened under another one, or the same with other exceptions.
+        asked: names of the materials that it asks for.
+        replaces: digest of the signed summary that this verdict takes the place of.
+        judged_at: when it was reached. The run keeps the time of its first verdict, by which runs are ordered.
+    """
+
+    by: str
+    reason: str
+    asked_at: datetime
+    contract: Contract
+    asked: tuple[str, ...]
+    replaces: str
+    judged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The verdict that a run has, as far as another one that takes its place has to know of it.
+
+    Attributes:
+        judged_at: when it was reached.
+        digest: of its signed summary; "" where an older version kept none.
+        contract: the revision that judged.
+        earlier: results of the verdicts that it took the place of.
+        findings: what it found.
+        evaluations: what policies said, as JSON values.
+        unevaluated: policies that could not be evaluated, each with the material.
+        stored: digests of its materials whose bytes were stored.
+    """
+
+    judged_at: datetime
+    digest: str
+    contract: Contract
+    earlier: tuple[VerdictResult, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    evaluations: Sequence[Mapping[str, Any]] = ()
+    unevaluated: frozenset[tuple[str, str]] = frozenset()
+    stored: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of judging one run, before signing."""
 
@@ -64,6 +123,7 @@ class Verdict:
     judged_at: datetime
     evaluations: tuple[policies.Evaluation, ...] = ()
     claims: tuple[str, ...] = ()  # digests of all claims that were there, counted or not: others came late
+    reevaluation: Reevaluation | None = None
 
 
 ATTESTATION, VSA = "attestation", "vsa"  # kinds of documents

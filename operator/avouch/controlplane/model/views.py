@@ -37,8 +37,11 @@ class Views(Pages, Protocol):
 class RunViews(Views, Protocol):
     """Runs: run columns, materials, findings, deliveries."""
 
-    async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
-        """A signed document of a run's verdict, as it is stored: "attestation", "statement" or "vsa"."""
+    async def signed(self, namespace: str, name: str, document: str, earlier: int = 0) -> bytes | None:
+        """A signed document of a run's verdict, as it is stored: "attestation", "statement" or "vsa".
+
+        `earlier`: of that verdict of the run which others took the place of, from 1 for the first.
+        """
         ...
 
     async def claims(self, namespace: str, name: str) -> Sequence[dict[str, Any]] | None:

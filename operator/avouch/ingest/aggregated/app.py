@@ -21,6 +21,7 @@ from avouch import digests, errors
 from avouch.attestation import trustroot
 from avouch.controlplane.model import cluster
 from avouch.controlplane.model import deletions as deletion_model
+from avouch.controlplane.model import reevaluations as reevaluation_model
 from avouch.controlplane.model import views as view_model
 from avouch.ingest import bodies, problems, requestid
 from avouch.ingest.aggregated import (
@@ -31,6 +32,8 @@ from avouch.ingest.aggregated import (
     negotiation,
     objects,
     policyreviews,
+    reasons,
+    reevaluations,
     rundeletions,
     selection,
     statuses,
@@ -54,6 +57,7 @@ class Aggregated:
     revisions: view_model.Views
     tickets: download_tickets.Tickets
     deletions: deletion_model.Deletions
+    asking: reevaluation_model.Asking
     reviews: policyreviews.Reviews
     clock: cluster.Clock
     trusted: Callable[[], trustroot.Document] = trustroot.Document
@@ -78,6 +82,7 @@ class Aggregated:
             Route(f"{below}/{runs}/{{name}}/{discovery.CLAIMS}/{{digest}}", self.claim, methods=_ALL),
             Route(f"{below}/{runs}/{{name}}/{discovery.TICKETS}", self.ticket, methods=_ALL),
             Route(f"{below}/{runs}/{{name}}/{discovery.DELETION}", self.delete, methods=_ALL),
+            Route(f"{below}/{runs}/{{name}}/{discovery.REEVALUATION}", self.reevaluate, methods=_ALL),
             Route(f"{_ROOT}/{deleted}", self.deletion_list, methods=_ALL),
             Route(f"{below}/{deleted}", self.deletion_list, methods=_ALL),
             Route(f"{below}/{deleted}/{{name}}", self.deletion, methods=_ALL),
@@ -98,12 +103,17 @@ class Aggregated:
         return await self._one(request, self.views, workflowruns.KIND)
 
     async def signed(self, request: Request) -> Response:
-        """`GET .../workflowruns/{name}/attestation` and its like: what the verdict signed, byte by byte."""
+        """`GET .../workflowruns/{name}/attestation` and its like: what the verdict signed, byte by byte.
+
+        With `?superseded=NUMBER`, of a verdict that another one took the place of.
+        """
         _only_get(request)
         name, document = request.path_params["name"], request.url.path.rsplit("/", 1)[1]
-        found = await self.views.signed(request.path_params["namespace"], name, document)
+        earlier = selection.superseded(request)
+        found = await self.views.signed(request.path_params["namespace"], name, document, earlier)
         if found is None:
-            raise errors.NotFound(f'{workflowruns.KIND.plural}.{objects.GROUP} "{name[:253]}" has no {document} yet')
+            what = f"{document} of a superseded verdict {earlier}" if earlier else f"{document} yet"
+            raise errors.NotFound(f'{workflowruns.KIND.plural}.{objects.GROUP} "{name[:253]}" has no {what}')
         return Response(found, media_type="application/json")
 
     async def claims(self, request: Request) -> Response:
@@ -172,12 +182,33 @@ class Aggregated:
             raise problems.WrongMethod("a deletion can only be created")
         if request.query_params.get("dryRun"):
             raise errors.Invalid("a run cannot be deleted by a dry run", field="dryRun", fix="leave it out")
-        body = await bodies.whole(request, rundeletions.MAX_BODY, bodies.MinDataRate())
-        asked = deletion_model.Asked(frontproxy.user(request), rundeletions.reason_of(body), self.clock.now())
+        body = await bodies.whole(request, reasons.MAX_BODY, bodies.MinDataRate())
+        why = reasons.of(body, "a run is deleted", "delete")
+        asked = deletion_model.Asked(frontproxy.user(request), why, self.clock.now())
         namespace, name = request.path_params["namespace"], request.path_params["name"]
         found = await self.deletions.ask(namespace, name, asked)
         _log.warning("run %s/%s is deleted by %s: %s", namespace, name, asked.by, asked.reason)
         return statuses.json(rundeletions.KIND.resource(found), 201)
+
+    async def reevaluate(self, request: Request) -> Response:
+        """`POST .../workflowruns/{name}/reevaluation`: have the run judged again by what its Contract says now.
+
+        Who may `create` `workflowruns/reevaluation` is Kubernetes RBAC's to say. A dry run says whether it would be.
+        """
+        if request.method != "POST":
+            raise problems.WrongMethod("a reevaluation can only be created: the run shows what becomes of it")
+        selection.check_once(request)
+        dry = request.query_params.get("dryRun", "")
+        if dry not in ("", "All"):
+            raise errors.Invalid("is not All", field="dryRun", fix="write All, or leave it out")
+        body = await bodies.whole(request, reasons.MAX_BODY, bodies.MinDataRate())
+        why = reasons.of(body, "a run is judged again", "reevaluate")
+        asked = reevaluation_model.Asked(frontproxy.user(request), why, self.clock.now())
+        namespace, name = request.path_params["namespace"], request.path_params["name"]
+        found = await self.asking.ask(namespace, name, asked, dry_run=bool(dry))
+        if not dry:
+            _log.info("run %s/%s is judged again for %s: %s", namespace, name, asked.by, asked.reason)
+        return statuses.json(reevaluations.resource(found), 201)
 
     async def deletion_list(self, request: Request) -> Response:
         """List what was deleted, of one namespace or of all."""

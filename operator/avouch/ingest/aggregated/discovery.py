@@ -11,7 +11,15 @@ from starlette.responses import Response
 
 from avouch import digests
 from avouch.api import contractrevision, policyreview, rundeletion, trustroot, workflowrun
-from avouch.ingest.aggregated import contractrevisions, objects, policyreviews, rundeletions, trustroots, workflowruns
+from avouch.ingest.aggregated import (
+    contractrevisions,
+    objects,
+    policyreviews,
+    reevaluations,
+    rundeletions,
+    trustroots,
+    workflowruns,
+)
 
 _VERSION = {"groupVersion": objects.API_VERSION, "version": objects.VERSION}
 _GROUP = {"name": objects.GROUP, "versions": [_VERSION], "preferredVersion": _VERSION}
@@ -21,6 +29,7 @@ TICKETS = "tickets"  # subresource of a run: one download
 # Subresource of a run: its deletion. Not the verb delete: who empties a namespace uses it on whatever has it, without
 # a reason, and would wait for ever.
 DELETION = "deletion"
+REEVALUATION = "reevaluation"  # subresource of a run: having it judged again
 CLAIMS = "claims"  # subresource of a run: what its jobs signed, as a list, and one by one
 SIGNED = ("attestation", "statement", "vsa")  # subresources of a run: what its verdict signed
 
@@ -52,6 +61,7 @@ _SUBRESOURCES = (
     (TICKETS, "create", "Ticket"),
     (CLAIMS, "get", "ClaimList"),
     (DELETION, "create", "RunDeletion"),
+    (REEVALUATION, "create", reevaluations.KIND_NAME),
     *((name, "get", name.title()) for name in SIGNED),
 )
 

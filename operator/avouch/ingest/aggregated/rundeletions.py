@@ -1,14 +1,10 @@
-"""The record of a deleted run as the Kubernetes object `RunDeletion`, and what a request to delete one says. Pure."""
+"""The record of a deleted run as the Kubernetes object `RunDeletion`. Pure."""
 
 from datetime import datetime
 from typing import Any
 
-from avouch import errors, storable
-from avouch.attestation import strictjson
-from avouch.controlplane.model import deletions
 from avouch.ingest.aggregated import objects
 
-MAX_BODY = 8192  # bytes
 _COLUMNS = (
     objects.Column("Name", "Name of the run.", format="name"),
     objects.Column("Run of", "What the run was about."),
@@ -18,19 +14,6 @@ _COLUMNS = (
     objects.Column("Deleted", "Time since then."),
     objects.Column("Workflow", "Workflow that the run belonged to.", priority=1),
 )
-
-
-def reason_of(body: bytes) -> str:
-    """Why a run is to be deleted: {"spec": {"reason"}}. Raises errors.Invalid."""
-    found = strictjson.loads(body, max_bytes=MAX_BODY)
-    said = found.get("spec") if isinstance(found, dict) else None
-    reason = said.get("reason") if isinstance(said, dict) else None
-    if not isinstance(reason, str) or not reason.strip():
-        fix = "say it: kubectl avouch run delete NAME --reason TEXT"
-        raise errors.Invalid("a run is deleted for a reason, which is kept", field="spec.reason", fix=fix)
-    if len(reason) > deletions.MAX_REASON:
-        raise errors.TooLarge(f"over {deletions.MAX_REASON} characters", field="spec.reason", fix="say it shorter")
-    return storable.text(reason.strip())
 
 
 def _body(document: objects.Document) -> dict[str, Any]:

@@ -24,7 +24,8 @@ _FIELD = re.compile(r"(?P<key>[^\s!=()\\]+)\s*(?P<sign>!=|==?)\s*(?P<value>[^\s!
 _ONCE = frozenset(
     (
         "allowWatchBookmarks", "continue", "fieldSelector", "includeObject", "labelSelector", "limit",
-        "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch",
+        "dryRun", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "superseded", "timeoutSeconds",
+        "watch",
     )
 )  # fmt: skip
 
@@ -108,6 +109,11 @@ def check_once(request: Request) -> None:
     for name, number in Counter(key for key, _ in request.query_params.multi_items()).items():
         if number > 1 and name in _ONCE:
             raise errors.Invalid(f"the query parameter stands {number} times", field=name, fix="send it once")
+
+
+def superseded(request: Request) -> int:
+    """Which of a run's earlier verdicts is meant, from 1 for the first; 0: the present one. Raises errors.Invalid."""
+    return _number(request.query_params.get("superseded", ""), "superseded") or 0
 
 
 def sealed(token: str, now: datetime) -> str:

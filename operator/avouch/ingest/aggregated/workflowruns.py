@@ -78,7 +78,8 @@ def _status(document: objects.Document) -> dict[str, Any]:
     }
     times = ("finishedAt", "judgedAt", "expiresAt")
     shown = ("findings", "annotations", "env", "leftOut")
-    deep = (*shown, "deliveries", "superseded", "lateClaims", "attestationBundle")
+    again = ("superseded", "earlier", "reevaluation", "reevaluationRequest")
+    deep = (*shown, "deliveries", *again, "lateClaims", "attestationBundle")
     materials = [_material(one) for one in document.get("materials") or ()]
     said = {"materials": materials, "policies": [_policy(one) for one in document.get("evaluations") or ()]}
     return {**plain, **{key: document.get(key) for key in (*times, *deep)}, **said}
@@ -121,9 +122,15 @@ def _cells(document: objects.Document, now: datetime) -> list[str]:
         document["evidence"],
         f"{document['materialsFound']}/{document['materialsAsked']}",
         objects.age(now - datetime.fromisoformat(document["createdAt"])),
-        f"{document['contract']}@{document['revision']}",
+        f"{document['contract']}@{_judging(document)}",
         document.get("finding", ""),
     ]
+
+
+def _judging(document: objects.Document) -> int:
+    """The revision that its verdict is of."""
+    again = document.get("reevaluation")
+    return int(again["contract"]["revision"] if again else document["revision"])
 
 
 KIND = objects.Kind("WorkflowRun", "workflowruns", _COLUMNS, _body, _cells, short=("avrun",))

@@ -241,3 +241,19 @@ def test_what_verifies_and_attests_no_run_says_so(keys: list[str]):
     assert answer.code == 1
     assert "every step passed, but what was signed is no attestation of a run: must be an object" in answer.err
     assert "predicate.metadata" in answer.err
+
+
+def test_a_verdict_that_somebody_asked_for_tells_what_it_replaces_who_asked_and_what_held_before(
+    tmp_path: Path, keys: list[str]
+) -> None:
+    again = vsa.Reevaluation("ann", AT, "it is banned", "avouch://home/contracts/release@2", SUBJECT)
+    (tmp_path / "verdict.json").write_bytes(verdict(replaces=SUBJECT, reevaluation=again))
+    out = line.run("verify", str(tmp_path / "verdict.json"), *keys, "-o", "json", adapters=Offline()).out
+    found = json.loads(out)
+    assert {key: found[key] for key in ("replaces", "askedBy", "reason", "openedUnder")} == {
+        "replaces": str(SUBJECT), "askedBy": "ann", "reason": "it is banned",
+        "openedUnder": "avouch://home/contracts/release@2",
+    }  # fmt: skip
+    (tmp_path / "plain.json").write_bytes(verdict())
+    plain = json.loads(line.run("verify", str(tmp_path / "plain.json"), *keys, "-o", "json", adapters=Offline()).out)
+    assert not {"replaces", "askedBy"} & plain.keys()

@@ -92,3 +92,51 @@ def test_a_verdict_that_supersedes_another_is_told_to_whoever_wanted_either_unde
         assert json.loads(one.payload)["supersedes"] == {"verdict": "Passed", "judgedAt": "2025-01-01T00:00:00+00:00"}
         (first,) = fanout.deliveries(RUN, signed(signature=b"before"), (CHAT,))
         assert one.id != first.id
+
+
+CONTRACT = verdicts.Contract("contract", 4, "sha256:4")
+AGAIN = verdicts.Reevaluation("ann", "it is banned", datetime(2026, 2, 1, tzinfo=UTC), CONTRACT, (), "sha256:1",
+                              datetime(2026, 2, 2, tzinfo=UTC))  # fmt: skip
+STANDING = verdicts.Standing(datetime(2025, 6, 1, tzinfo=UTC), "sha256:1", CONTRACT, (verdicts.VerdictResult.PASSED,))
+
+
+def asked_for(result: verdicts.VerdictResult = verdicts.VerdictResult.FAILED) -> verdicts.SignedVerdict:
+    made = signed(result)
+    return replace(made, verdict=replace(made.verdict, reevaluation=AGAIN))
+
+
+@pytest.mark.parametrize(
+    ("config", "wanted"),
+    [
+        ({}, False),
+        ({"reevaluations": False}, False),
+        ({"reevaluations": True}, True),
+        ({"reevaluations": True, "verdicts": ["Failed"]}, True),
+        ({"reevaluations": True, "verdicts": ["Passed"]}, True),  # it got what no longer holds
+        ({"reevaluations": True, "verdicts": ["Rejected"]}, False),
+        ({"reevaluations": "perhaps"}, False),
+    ],
+)
+def test_what_somebody_asked_for_goes_to_those_that_ask_for_such(config: dict[str, object], wanted: bool) -> None:
+    run = replace(JUDGED, result=verdicts.VerdictResult.PASSED)
+    found = fanout.deliveries(run, asked_for(), (replace(CHAT, config=config),), STANDING)
+    assert len(found) == (1 if wanted else 0)
+
+
+def test_what_somebody_asked_for_tells_the_revision_that_judged_the_one_of_before_and_who_asked() -> None:
+    body = json.loads(fanout.payload(JUDGED, asked_for(), STANDING))
+    assert body["contract"] == {"name": "contract", "revision": 4, "digest": "sha256:4"}
+    opened = {"name": JUDGED.contract, "revision": JUDGED.revision, "digest": JUDGED.contract_digest}
+    said = {"by": "ann", "reason": "it is banned", "askedAt": "2026-02-01T00:00:00+00:00"}
+    assert body["reevaluation"] == {**said, "openedUnder": opened}
+    assert body["supersedes"] == {
+        "verdict": "Passed", "judgedAt": "2025-06-01T00:00:00+00:00", "digest": "sha256:1"}  # fmt: skip
+    assert "reevaluation" not in json.loads(fanout.payload(JUDGED, signed(), STANDING))
+
+
+def test_a_contradiction_goes_to_whoever_wanted_any_verdict_of_the_chain_also_without_hearing_of_the_last() -> None:
+    run = replace(JUDGED, result=verdicts.VerdictResult.FAILED)
+    chat = (replace(CHAT, config={"verdicts": ["Passed"]}),)
+    assert fanout.deliveries(run, signed(verdicts.VerdictResult.REJECTED), chat, STANDING)
+    other = replace(STANDING, earlier=(verdicts.VerdictResult.ERROR,))
+    assert not fanout.deliveries(run, signed(verdicts.VerdictResult.REJECTED), chat, other)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from avouch import digests, errors
 from avouch.attestation import trustroot
-from avouch.controlplane.model import selectors
+from avouch.controlplane.model import reevaluations, selectors
 from avouch.ingest import requestid
 from avouch.ingest.aggregated import app, discovery, frames, frontproxy, negotiation, selection, statuses, workflowruns
 from tests.unit.ingest import fakes
@@ -39,8 +39,9 @@ class Views:
         self.asked.append((namespace, dict(filters), after, whole))
         return [], "the store's token", 7
 
-    async def signed(self, namespace: str, name: str, document: str) -> bytes | None:
-        return f"{namespace}/{name}/{document}".encode() if name == "release-1" else None
+    async def signed(self, namespace: str, name: str, document: str, earlier: int = 0) -> bytes | None:
+        which = f"/{earlier}" if earlier else ""
+        return f"{namespace}/{name}/{document}{which}".encode() if name == "release-1" and earlier < 3 else None
 
     async def claims(self, namespace: str, name: str) -> Sequence[dict[str, Any]] | None:
         return [{"digest": str(CLAIM), "size": 5}] if (namespace, name) == ("shop", "release-1") else None
@@ -60,7 +61,7 @@ def views() -> Views:
 
 @pytest.fixture
 def client(views: Views) -> httpx.AsyncClient:
-    api = app.Aggregated(views, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]  # what these routes use
+    api = app.Aggregated(views, None, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]  # what these routes use
     served = Starlette(
         routes=api.routes(),
         middleware=[Middleware(requestid.RequestIds)],
@@ -118,6 +119,45 @@ async def test_each_signed_document_is_its_own_byte_by_byte(client: httpx.AsyncC
     assert (await client.get(f"{RUNS}/other/{document}")).status_code == 404
 
 
+async def test_what_earlier_verdicts_signed_is_read_by_their_number(client: httpx.AsyncClient) -> None:
+    assert (await client.get(f"{RUNS}/release-1/vsa?superseded=2")).content == b"shop/release-1/vsa/2"
+    gone = await client.get(f"{RUNS}/release-1/vsa?superseded=3")
+    assert (gone.status_code, "superseded verdict 3" in gone.json()["message"]) == (404, True)
+    for query in ("superseded=x", "superseded=1&superseded=2"):
+        assert (await client.get(f"{RUNS}/release-1/vsa?{query}")).status_code == 400, query
+
+
+class Asking:
+    """Remembers who asked for what."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, reevaluations.Asked, bool]] = []
+
+    async def ask(self, namespace: str, name: str, asked: reevaluations.Asked, *, dry_run: bool = False) -> Any:
+        self.asked.append((namespace, name, asked, dry_run))
+        said = {"askedBy": asked.by, "askedAt": "t", "reason": asked.reason, "message": "", "answeredAt": None}
+        return {**said, "name": name, "namespace": namespace, "id": "1", "state": "Waiting"}
+
+
+@pytest.mark.parametrize(("query", "dry"), [("", False), ("?dryRun=All", True)])
+async def test_a_run_is_judged_again_for_a_user_and_a_reason(query: str, dry: bool) -> None:
+    asking = Asking()
+    api = app.Aggregated(None, None, None, None, asking, None, fakes.Clock())  # type: ignore[arg-type]
+    served = Starlette(routes=api.routes(), exception_handlers={errors.AvouchError: statuses.answer})
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="https://test")
+    said = {"spec": {"reason": " it is banned "}}
+    answer = await client.post(f"{RUNS}/a-1/reevaluation{query}", json=said, headers={"X-Remote-User": "ann"})
+    assert (answer.status_code, answer.json()["kind"]) == (201, "RunReevaluation")
+    assert answer.json()["status"] == {"state": "Waiting"}
+    ((namespace, name, asked, dry_run),) = asking.asked
+    assert (namespace, name, asked.by, asked.reason, dry_run) == ("shop", "a-1", "ann", "it is banned", dry)
+    for body in ({}, {"spec": {"reason": " "}}, {"spec": {"reason": "x" * 1001}}):
+        assert (await client.post(f"{RUNS}/a-1/reevaluation", json=body)).status_code in (400, 413)
+    assert (await client.post(f"{RUNS}/a-1/reevaluation?dryRun=Some", json=said)).status_code == 400
+    assert (await client.get(f"{RUNS}/a-1/reevaluation")).status_code == 405
+    assert len(asking.asked) == 1
+
+
 async def test_the_claims_of_a_run_are_listed_and_read_byte_by_byte(client: httpx.AsyncClient) -> None:
     listed = (await client.get(f"{RUNS}/release-1/claims")).json()
     assert (listed["kind"], listed["items"]) == ("ClaimList", [{"digest": str(CLAIM), "size": 5}])
@@ -162,7 +202,7 @@ class Nobody:
 
 
 async def test_of_who_is_not_the_api_server_no_byte_is_read_on_any_route(views: Views) -> None:
-    api = app.Aggregated(views, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]
+    api = app.Aggregated(views, None, None, None, None, None, fakes.Clock())  # type: ignore[arg-type]
     served = app.create(api, Nobody())
 
     async def receive() -> dict[str, Any]:
