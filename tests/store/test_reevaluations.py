@@ -151,7 +151,7 @@ class Shop:
         await self.pushes.accept(runs.Claim(run.id, digests.of_bytes(whole), whole, **told))  # type: ignore[arg-type]
 
     async def judged(self) -> None:
-        while await self.judge.batch() or await self.judge.one():
+        while await self.judge.batch() or await self.judge.few():
             pass
 
     def reevaluating(self) -> reevaluation.Reevaluating:
@@ -486,7 +486,7 @@ async def test_a_late_claim_is_heard_although_the_run_was_judged_again_while_a_w
     await shop.declare(SBOM, SCAN)
     await shop.push(run, LIE)
     await shop.judge.queue.isolate([run.id])
-    async with shop.judge.queue.one() as work:
+    async with shop.judge.queue.few(1) as work:
         outcomes = [await shop.judge._alone(record, work.taken) for record in work.taken.records]
         assert len(outcomes) == 1
         await shop.again(run)

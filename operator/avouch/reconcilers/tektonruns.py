@@ -66,11 +66,7 @@ class RunReconciler:
         obj = self.context.cache.get(key)
         if obj is None or settling.settled(obj):
             return None
-        opened: Sequence[run_model.Run] = ()
-        if self.context.cache.holds("Workflow", f"namespace/{key.namespace}") and not self._of_before(obj):
-            covered = await planning.covered(key.namespace, *self._pair(key, obj), self.context.workflows)
-            opened = await self._opened(key, obj, await self._owed(key, obj, covered))
-            await self._tell_refused(key, obj, covered)
+        opened = await self._open(key, obj)
         if outcome.done(obj):
             if waiting := await self._waiting(obj, opened):
                 at = outcome.finished_at(obj, self.context.clock.now())
@@ -81,6 +77,15 @@ class RunReconciler:
                 await self._finish(waiting, record, at)
             self._put_aside(key, labels.uid_of(obj))
         return None
+
+    async def _open(self, key: Key, obj: Object) -> Sequence[run_model.Run]:
+        """The runs that are owed for this object, opened where they are not."""
+        if not self.context.cache.holds("Workflow", f"namespace/{key.namespace}") or self._of_before(obj):
+            return ()
+        covered = await planning.covered(key.namespace, *self._pair(key, obj), self.context.workflows)
+        opened = await self._opened(key, obj, await self._owed(key, obj, covered))
+        await self._tell_refused(key, obj, covered)
+        return opened
 
     def _put_aside(self, key: Key, uid: str) -> None:
         self.pods.forget(key.namespace, settling.put_aside(self.context.cache, key, uid))
@@ -111,8 +116,14 @@ class RunReconciler:
         return [run for run in known.values() if run.finished_at is None]
 
     async def vanished(self, key: Key, old: Object) -> None:
-        """The object was deleted: a run that never saw its end is finished with what was last known."""
+        """The object was deleted: a run that never saw its end is finished with what was last known.
+
+        It may have been deleted before its run could be opened: what was seen has a run, too.
+        """
         uid, now = labels.uid_of(old), self.context.clock.now()
+        whole = key.kind == "PipelineRun" or labels.controller(old, "PipelineRun") is None
+        if whole and not settling.settled(old):
+            await self._open(key, old)
         waiting = [r for r in await self.runs.of_subject(uid) if r.finished_at is None]
         taskruns = (
             (old,) if key.kind == "TaskRun" else await self._snapshots.last_known(key.namespace, old) if waiting else ()
@@ -124,7 +135,7 @@ class RunReconciler:
                 else await self._snapshots.with_taskruns(key, old, taskruns)
             )
             await self._finish(waiting, known, outcome.finished_at(old, now) if outcome.done(old) else now)
-        if key.kind == "PipelineRun" or labels.controller(old, "PipelineRun") is None:
+        if whole:
             left = (*taskruns, *self._snapshots.cached(key.namespace, uid))
             self.pods.forget(key.namespace, map(labels.uid_of, left))  # of others when their PipelineRun goes
             self.gone.forget((key.namespace, uid))

@@ -1138,6 +1138,36 @@ async def test_an_object_deleted_before_it_was_done_is_finished_with_what_was_la
     assert snapshot.subject is gone
 
 
+@pytest.mark.parametrize("kind", ["PipelineRun", "TaskRun"])
+async def test_a_build_that_was_deleted_before_its_run_could_be_opened_has_one(kind: str) -> None:
+    scene = Scene(**{"pipelines" if kind == "PipelineRun" else "tasks": [{"name": "build"}]})
+    key = scene.put(kind, a_run(kind, "t", "Unknown"))
+    gone = scene.cache.drop(key)
+    assert gone is not None
+    await scene.run_reconciler.vanished(key, gone)
+    assert scene.store.asked == ["open", "finish"]
+    (snapshot,) = scene.store.snapshots.values()
+    assert snapshot.subject is gone
+
+
+async def test_a_build_that_no_workflow_takes_has_no_run_when_it_is_deleted() -> None:
+    scene = Scene(pipelines=[{"name": "other"}])
+    key = scene.put("PipelineRun", a_run("PipelineRun", "t", "Unknown"))
+    gone = scene.cache.drop(key)
+    assert gone is not None
+    await scene.run_reconciler.vanished(key, gone)
+    assert scene.store.asked == []
+
+
+async def test_a_part_of_a_build_is_no_build_when_it_is_deleted() -> None:
+    scene = Scene(tasks=[{"name": "build"}])
+    key = scene.put("TaskRun", a_run("TaskRun", "t", "Unknown", metadata=owned_by("p")))
+    gone = scene.cache.drop(key)
+    assert gone is not None
+    await scene.run_reconciler.vanished(key, gone)
+    assert scene.store.asked == []
+
+
 @pytest.mark.parametrize(
     ("label", "most", "inject", "said"),
     [
