@@ -487,7 +487,7 @@ async def test_a_late_claim_is_heard_although_the_run_was_judged_again_while_a_w
     await shop.push(run, LIE)
     await shop.judge.queue.isolate([run.id])
     async with shop.judge.queue.few(1) as work:
-        outcomes = [await shop.judge._alone(record, work.taken) for record in work.taken.records]
+        outcomes = [await shop.judge._alone(record, work.taken, None) for record in work.taken.records]
         assert len(outcomes) == 1
         await shop.again(run)
         await work.settle(outcomes)
