@@ -198,12 +198,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("store/grants.py", "apply: missing and may -> without missing"): "creates none",
     ("store/groupcommit.py", "GroupCommit._commit: self._limits.rest and len(batch) < self._limits.batch -> "
      "without self._limits.rest"): "rests no time",
-    ("store/judgingqueue.py", ": AND status = 'todo' -> "): (
-        "what is being judged is judged alone already; it names the index"
-    ),
     ("store/judgingqueue.py", "_Batch.settle: ended -> True"): "ends none",
     ("store/judgingqueue.py", "_Batch.settle: later -> True"): "puts none off",
-    ("store/judgingqueue.py", "_Batch.settle: alone -> True"): "isolates none",
+    ("store/judgingqueue.py", "_Batch.settle: outside -> True"): "puts none outside",
     ("store/judgingqueue.py", "Queue.batch: not found -> False"): "records and forgets a batch of none",
     ("store/judgingqueue.py", "Queue._held_batch: heavy -> True"): "isolates none",
     ("store/judgingqueue.py", "Queue._held_batch: gone -> True"): "ends none",
@@ -229,10 +226,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ),
     ("store/runqueries.py", "_is_closed: wanted in possible -> True"): "no run has a value that there is not",
     ("store/tickets.py", "Tickets.issue: table.c.expires_at < sa.func.now() -> LtE"): "a clock of microseconds",
-    ("store/verdicts.py", "write: if over -> "): "a run without a verdict has none to set aside",
     (
         "store/verdicts.py",
-        "write: external and verdict.result is verdict_model.VerdictResult.PASSED -> without external",
+        "write: external and passed and (verdict.reevaluation is None) -> without external",
     ): "a run of the cluster has no version: it costs a statement",
     ("store/versions.py", "stamp_all: ids -> True"): "stamps none",
     ("store/views.py", "RunViews._missed: since < window[1] -> True"): "reads none",
