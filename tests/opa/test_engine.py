@@ -17,6 +17,7 @@ from tests.opa.conftest import finding
 pytestmark = pytest.mark.opa
 
 HEAD = "package main\n\nimport rego.v1\n\n"
+JUDGING = 'violations contains "no" if input.no\n'
 COUNTING = (
     HEAD + 'violations contains msg if { some one in input.items; msg := sprintf("%s %s", [one, input.args.said]) }\n'
 )
@@ -175,14 +176,14 @@ async def test_chainloops_function_makes_a_finding(running: engine.Engine) -> No
         ('x if { trace("a") }', "trace is not allowed in policies", 5),
         ('x := chainloop.discover("sha256:a", "")', "undefined function chainloop.discover", 5),
         ("x := nothing", "var nothing is unsafe", 5),
-        ("x := {", "unexpected eof token", 0),
+        ("x := {", "non-terminated set", 0),
         ("default violations := []\nviolations contains 1", "conflicting rules", 0),
     ],
 )
 async def test_what_keeps_a_script_from_being_compiled_is_said(
     running: engine.Engine, rule: str, message: str, line: int
 ) -> None:
-    found = await running.compiled(HEAD + rule + "\n")
+    found = await running.compiled(f"{HEAD}{rule}\n{JUDGING}")
     assert not isinstance(found, rego.Compiled)
     assert message in found[0].message
     if line:

@@ -34,7 +34,9 @@ RULES = {
     "without-a-result": DIGEST
     + 'default valid_input := true\nignore if input.never\nresult := {"violations": [], "skipped": false}'
     + ' if not startswith(digest, "3")\n',
-    "skipping": DIGEST + 'default valid_input := false\nvalid_input if not startswith(digest, "4")\n',
+    "skipping": DIGEST
+    + 'default valid_input := false\nvalid_input if not startswith(digest, "4")\n'
+    + 'violations contains "never" if input.never\n',
     "malformed": DIGEST + 'violations contains 7 if startswith(digest, "5")\n',
     "of-the-run": "violations contains input.avouch.run.name\n",
     "of-the-time": 'violations contains "early" if time.now_ns() < 0\n',

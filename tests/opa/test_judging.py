@@ -606,7 +606,10 @@ async def test_a_run_has_so_many_evaluations_and_the_others_have_not_passed(
     cluster.attach()
     found = await judged(running, cluster)
     assert [one.status.value for one in found.evaluations] == ["Passed", "Error"]
-    assert found.evaluations[1].reason == "not evaluated: a run has at most 1 evaluations"
+    assert (
+        found.evaluations[1].reason
+        == "not evaluated, neither here nor on what comes after it: a run has at most 1 evaluations"
+    )
 
 
 async def test_a_verdict_keeps_so_many_violations_of_all_policies_and_counts_the_others(

@@ -53,8 +53,8 @@ async def status(reviews: policyreviews.Reviews, asked: bytes) -> dict[str, Any]
     [
         ('violations contains "no" if input.bad', "Passed", ""),
         ('violations contains "no" if not input.bad', "Violated", ""),
-        ('skipped := true\nskip_reason := "not mine"', "Skipped", "not mine"),
-        ("ignore := true", "Ignored", ""),
+        ('skipped := true\nskip_reason := "not mine"\nviolations contains "no" if input.bad', "Skipped", "not mine"),
+        ('ignore := true\nviolations contains "no" if input.bad', "Ignored", ""),
         ("violations contains to_number(input.word)", "Error", "to_number"),
         ('violations contains "no" if nothing_of_that_name', "Error", "nothing_of_that_name"),
         ("violations contains n if some n in numbers.range(1, 1000000000)", "Error", "took"),

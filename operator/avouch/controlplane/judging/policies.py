@@ -188,6 +188,8 @@ class _Run:
             except errors.AvouchError as exc:
                 if exc.retry:
                     raise
+            except Exception:  # it fails again where its policy is evaluated: an error of that policy alone
+                _log.debug("a script cannot be compiled", exc_info=True)
             self.use.compiled.add(source)
         self.until += min(self.use.clock() - began, COMPILING)
 
