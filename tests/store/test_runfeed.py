@@ -339,7 +339,7 @@ async def test_who_joins_while_changes_are_read_gets_them_as_it_asked_for(
     ((kind, told),) = late.waiting
     document = told.document
     assert (kind, document["name"], document["findings"]) == ("ADDED", run.name, [])
-    assert quick.names() == [("ADDED", run.name)]
+    await until(lambda: quick.names() == [("ADDED", run.name)])
     shown._feed.leave(late)
     await quick.stop()
     await store.close()
