@@ -80,3 +80,8 @@ def test_a_build_that_did_not_pass_is_not_deployed_and_the_step_says_why(place: 
 def test_a_build_that_nobody_knows_opens_no_gate(place: Stage, image: str) -> None:
     place.apply(deployment("deploy-nothing", image, "no-such-build", timeout=3))
     assert ended(place, "deploy-nothing")["gate"] == 4
+
+
+@pytest.mark.parametrize("file", ["task.yaml", "stepaction.yaml", "gate.yaml"])
+def test_tekton_takes_what_is_shipped_for_it(place: Stage, file: str) -> None:
+    place.kubectl("apply", "--server-side", "--dry-run=server", "-f", str(docs.ROOT / "tekton" / file))

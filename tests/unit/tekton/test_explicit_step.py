@@ -60,3 +60,9 @@ def test_the_gates_arguments_are_understood_and_it_meets_pod_security_restricted
 def test_the_token_of_the_task_is_for_our_audience() -> None:
     (volume,) = load("task.yaml")["spec"]["volumes"]
     assert volume["projected"]["sources"][0]["serviceAccountToken"]["audience"] == injection.AUDIENCE
+
+
+@pytest.mark.parametrize("name", ["stepaction.yaml", "gate.yaml"])
+def test_a_stepaction_is_of_the_version_that_tekton_serves(name: str) -> None:
+    manifest = load(name)
+    assert (manifest["apiVersion"], manifest["kind"]) == ("tekton.dev/v1beta1", "StepAction")
