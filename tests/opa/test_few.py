@@ -19,6 +19,7 @@ from avouch.controlplane.model import policies as policy_model
 from avouch.controlplane.model import verdicts
 from avouch.opa import engine, memo
 from avouch.policy import evaluation, rego
+from tests.opa import engines
 from tests.opa.test_engine import COUNTING, ENDLESS, compiled
 from tests.opa.test_judging import HEAD, KEYS, Cluster, policy
 from tests.unit.controlplane.judging import tekton_cases as cases
@@ -45,30 +46,23 @@ RULES = {
 ENDING = ENDLESS.replace("if {", 'if { startswith(input.chainloop_metadata.digest.sha256, "1");')
 
 
-class Counting:
+class Counting(engines.Front[engine.Engine]):
     """Implements `policy.evaluation.Joining` over the real engine, and counts what it is asked."""
 
     def __init__(self, running: engine.Engine) -> None:
-        self._running = running
+        super().__init__(running)
         self.together_: list[set[str]] = []
         self.documents = 0
-
-    @property
-    def version(self) -> str:
-        return self._running.version
-
-    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
-        return await self._running.compiled(source)
 
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
         self.documents += 1
-        async with self._running.document(tenant, content) as asked:
+        async with super().document(tenant, content) as asked:
             yield asked
 
     async def together(self, tenant: str, asked: Sequence[evaluation.Ahead]) -> Mapping[int, Any]:
         self.together_.append({one.script.name for one in asked})
-        return await self._running.together(tenant, asked)
+        return await self.running.together(tenant, asked)
 
 
 class Shop:
@@ -252,23 +246,17 @@ async def test_a_run_has_a_thousand_evaluations_and_each_policy_says_once_what_i
     assert len(whole.evaluations) == policies.EVALUATIONS + 100
 
 
-class Slow:
-    """Implements `evaluation.Engine` over another one; compiling a script takes so many seconds of its clock."""
+class Slow(engines.Front[engine.Engine]):
+    """Compiling a script takes so many seconds of its clock."""
 
     def __init__(self, running: engine.Engine, seconds: float) -> None:
-        self._running, self._seconds, self.now, self._known = running, seconds, 0.0, set[str]()
-
-    @property
-    def version(self) -> str:
-        return self._running.version
+        super().__init__(running)
+        self._seconds, self.now, self._known = seconds, 0.0, set[str]()
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         self.now += 0 if source in self._known else self._seconds
         self._known.add(source)
-        return await self._running.compiled(source)
-
-    def document(self, tenant: str, content: bytes) -> contextlib.AbstractAsyncContextManager[evaluation.Asked]:
-        return self._running.document(tenant, content)
+        return await super().compiled(source)
 
 
 @pytest.mark.parametrize(("seconds", "passed"), [(policies.ALLOWED / 2, 3), (policies.ALLOWED + 1, 2)])

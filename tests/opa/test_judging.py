@@ -22,6 +22,7 @@ from avouch.controlplane.model import policies as policy_model
 from avouch.opa import engine, memo
 from avouch.policy import documents as shown
 from avouch.policy import evaluation, identity, rego, resolution
+from tests.opa import engines
 from tests.unit.controlplane.judging import tekton_cases as cases
 
 pytestmark = pytest.mark.opa
@@ -361,22 +362,16 @@ async def test_the_policies_of_one_run_have_so_much_time_together(running: engin
     assert "seconds together" in said[1].reason
 
 
-class Busy:
-    """Implements `evaluation.Engine` over another one; each document waits for longer than a run has for policies."""
+class Busy(engines.Front[evaluation.Engine]):
+    """Each document waits for longer than a run has for policies."""
 
-    def __init__(self, running: engine.Engine) -> None:
-        self._running, self.now = running, 0.0
-
-    @property
-    def version(self) -> str:
-        return self._running.version
-
-    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
-        return await self._running.compiled(source)
+    def __init__(self, running: evaluation.Engine) -> None:
+        super().__init__(running)
+        self.now = 0.0
 
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
-        async with self._running.document(tenant, content) as asked:
+        async with super().document(tenant, content) as asked:
             self.now += judging.ALLOWED + 1
             asked.waited = judging.ALLOWED + 1  # type: ignore[misc]
             yield asked
@@ -481,26 +476,23 @@ class Asked(Cluster):
             yield piece
 
 
-class Through:
-    """Implements `evaluation.Engine` over another one; keeps whose documents it held, and fails as it is told."""
+class Through(engines.Front[evaluation.Engine]):
+    """Keeps whose documents it held, and fails as it is told."""
 
     def __init__(self, running: evaluation.Engine, fails: Exception | None = None) -> None:
-        self._running, self._fails = running, fails
+        super().__init__(running)
+        self._fails = fails
         self.tenants: list[str] = []
-
-    @property
-    def version(self) -> str:
-        return self._running.version
 
     async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
         if self._fails is not None:
             raise self._fails
-        return await self._running.compiled(source)
+        return await super().compiled(source)
 
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
         self.tenants.append(tenant)
-        async with self._running.document(tenant, content) as asked:
+        async with super().document(tenant, content) as asked:
             yield asked
 
 

@@ -16,6 +16,7 @@ from avouch.api import policy as kind
 from avouch.cli import policytests
 from avouch.opa import engine, memo, program
 from avouch.policy import evaluation, rego, tables
+from tests.opa import engines
 from tests.opa.conftest import finding
 from tests.opa.test_engine import HEAD, compiled
 
@@ -27,23 +28,17 @@ DOCUMENT = b'{"components": [{"name": "a"}], "lit": "args", "args": {"of": "the 
 ARGS = 'violations contains json.marshal(input.args)\nseen contains input["components"]\n'
 
 
-class Counted:
-    """Implements `policy.evaluation.Engine` over another one, and counts documents and questions."""
+class Counted(engines.Front[engine.Engine]):
+    """Counts documents and questions."""
 
     def __init__(self, running: engine.Engine) -> None:
-        self._running, self.documents, self.questions = running, 0, 0
-
-    @property
-    def version(self) -> str:
-        return self._running.version
-
-    async def compiled(self, source: str) -> rego.Compiled | Sequence[rego.Flaw]:
-        return await self._running.compiled(source)
+        super().__init__(running)
+        self.documents, self.questions = 0, 0
 
     @contextlib.asynccontextmanager
     async def document(self, tenant: str, content: bytes) -> AsyncIterator[evaluation.Asked]:
         self.documents += 1
-        async with self._running.document(tenant, content) as asked:
+        async with super().document(tenant, content) as asked:
             yield _Counted(self, asked)
 
 

@@ -10,11 +10,10 @@ import pytest
 import yaml
 
 from avouch.controlplane.judging import examination, run_record, verdict
-from avouch.controlplane.judging import policies as judging
 from avouch.controlplane.model import policies as policy_model
 from avouch.controlplane.model import runs, verdicts
 from avouch.opa import engine
-from tests.opa.test_judging import HEAD, KEYS, Cluster, policy
+from tests.opa.test_judging import HEAD, Cluster, policy, said_of
 from tests.unit.controlplane.judging import run_records as made
 from tests.unit.controlplane.judging import tekton_cases as cases
 from tests.unit.controlplane.judging import test_external_run as outside
@@ -40,17 +39,9 @@ def held_to(given: dict[str, dict[str, str]] = GIVEN) -> Cluster:
     return cluster
 
 
-async def evaluated(
-    running: engine.Engine, cluster: Cluster, case: examination.Case
-) -> tuple[policy_model.Evaluation, ...]:
-    found = verdict.judge(case, cases.LATER)
-    assert isinstance(found, verdicts.Verdict)
-    return await judging.Evaluating(cluster, cluster, running, cluster, cluster).evaluated(case, found, KEYS)
-
-
 async def judged(running: engine.Engine, cluster: Cluster, case: examination.Case) -> verdicts.Verdict:
     case = replace(case, plan=replace(case.plan, has_policies=True))
-    found = verdict.judge(replace(case, evaluations=await evaluated(running, cluster, case)), cases.LATER)
+    found = verdict.judge(replace(case, evaluations=await said_of(running, cluster, case)), cases.LATER)
     assert isinstance(found, verdicts.Verdict)
     return found
 
@@ -177,7 +168,7 @@ async def test_runs_as_tekton_really_left_them(running: engine.Engine, how: str)
 async def test_no_policy_passes_for_a_task_that_was_deleted_before_the_record(running: engine.Engine) -> None:
     whole = made.stored(made.taskrun(), made.taskrun("test-1", "test"))
     case = tekton(replace(whole, taskruns=whole.taskruns[:1]))
-    assert violations(await evaluated(running, held_to(), case)) == {
+    assert violations(await said_of(running, held_to(), case)) == {
         "tasks-trusted": [NOT_PINNED.replace("build", "test")],
         "step-images-allowed": ["Task test has no steps in the record"],
     }

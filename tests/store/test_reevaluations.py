@@ -165,6 +165,15 @@ class Shop:
             pass
         return await self.shown(run)
 
+    async def weighed(self, run: runs.Run) -> tuple[model.Request, model.Answer]:
+        """A request of somebody's, and what a worker answers that has not said so yet."""
+        await self.asking.ask(self.namespace, run.name, ASKED)
+        request = await self.requests.take()
+        assert request is not None
+        record = await self.requests.record(run.id)
+        assert record is not None
+        return request, await self.reevaluating()._answered(request, record)
+
     async def shown(self, run: runs.Run) -> dict[str, Any]:
         found = await self.views.view(self.namespace, run.name)
         assert found is not None
@@ -463,12 +472,7 @@ async def test_two_workers_never_write_two(shop: Shop) -> None:
 async def test_a_run_that_changed_since_it_was_read_is_judged_again_as_it_is_then(shop: Shop) -> None:
     run = await shop.run()
     await shop.declare(SBOM, SCAN)
-    await shop.asking.ask(shop.namespace, run.name, ASKED)
-    request = await shop.requests.take()
-    assert request is not None
-    record = await shop.requests.record(run.id)
-    assert record is not None
-    answer = await shop.reevaluating()._answered(request, record)
+    request, answer = await shop.weighed(run)
     await shop.push(run, LIE)
     await shop.judged()
     assert not await shop.requests.settle(request, answer)
@@ -499,12 +503,7 @@ async def test_a_late_claim_is_heard_although_the_run_was_judged_again_while_a_w
 async def test_a_run_that_goes_while_it_is_judged_again_gets_nothing(shop: Shop) -> None:
     run = await shop.run()
     await shop.declare(SBOM, SCAN)
-    await shop.asking.ask(shop.namespace, run.name, ASKED)
-    request = await shop.requests.take()
-    assert request is not None
-    record = await shop.requests.record(run.id)
-    assert record is not None
-    answer = await shop.reevaluating()._answered(request, record)
+    request, answer = await shop.weighed(run)
     async with shop.opened.transaction() as connection:
         await connection.execute(sa.delete(tables.runs).where(tables.runs.c.id == run.id))
     assert not await shop.requests.settle(request, answer)

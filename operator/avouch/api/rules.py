@@ -10,6 +10,7 @@ ERROR_TYPE = "avouch_rule"  # pydantic error type of a broken rule; its context 
 
 DNS_1123 = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+LABEL = re.compile(f"(?=.{{1,63}}$){DNS_1123.removeprefix('^')}", re.ASCII)  # with its bound, for Python
 WORD = "^[0-9A-Za-z_]+$"  # protovalidate's ^[\w]+$: RE2's \w is ASCII
 
 

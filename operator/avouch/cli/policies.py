@@ -1,7 +1,6 @@
 """`avouch policy`: policies on this machine, by the engine that the server has, before anybody else sees them."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -20,7 +19,6 @@ from avouch.policy import evaluation, outcome
 from avouch.values import dataclass
 
 _KINDS = [one for one in policyfiles.TYPES if one not in kind.NO_KIND]
-_LONGEST = 63  # characters of a name
 _POLICY = """\
 apiVersion: chainloop.dev/v1
 kind: Policy
@@ -86,8 +84,8 @@ def init(name: str, material_type: str, tests: bool) -> None:
     avouch policy init sbom-not-empty --test > sbom-not-empty.test.yaml
     avouch policy test sbom-not-empty.test.yaml
     """  # noqa: D301  # click reads the backspace
-    if len(name) > _LONGEST or not re.fullmatch(rules.DNS_1123, name, re.ASCII):
-        text = f"{name[:_LONGEST]!r} is no name of a Policy"
+    if not rules.LABEL.fullmatch(name):
+        text = f"{name[:63]!r} is no name of a Policy"
         raise errors.Invalid(text, field="NAME", fix="write at most 63 of a-z, 0-9 and -, such as sbom-not-empty")
     output.lines((_TEST if tests else _POLICY).format(name=name, kind=material_type).splitlines(), kept="\t")
 

@@ -15,7 +15,6 @@ from avouch.api import meta, policy, rules
 from avouch.contract import model, references
 from avouch.materials import types as material_types
 
-_NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
 _OWN_PREFIX = "chainloop.dev/"
 FINDING_TYPE = f"{_OWN_PREFIX}finding_type"
 _TYPES = {  # by the first word of pydantic's type of error, such as bool_parsing
@@ -107,7 +106,7 @@ def head_problems(manifest: Mapping[str, Any], kind: meta.Kind) -> Iterator[Prob
 
 def name_problems(name: str, line: str) -> Iterator[Problem]:
     """What is wrong with the name of an object, if anything."""
-    if not _NAME.fullmatch(name):
+    if not rules.LABEL.fullmatch(name):
         yield Problem(line, rules.NAME.message, f"{rules.NAME.fix}, at most 63 characters")
 
 

@@ -15,7 +15,6 @@ from avouch import digests, errors
 from avouch.api import rules
 
 NAMED = "chainloop://"  # the scheme of names
-_NAME = re.compile(f"(?=.{{1,63}}$){rules.DNS_1123.removeprefix('^')}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 # A registry and a path in it: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
@@ -120,8 +119,8 @@ def _provider_reference(text: str) -> str:
     organization, slash, name = rest.partition("/")
     if not slash:
         organization, name = "", organization
-    if colon and not _NAME.fullmatch(provider):
+    if colon and not rules.LABEL.fullmatch(provider):
         return "invalid provider name"
-    if slash and not _NAME.fullmatch(organization):
+    if slash and not rules.LABEL.fullmatch(organization):
         return "invalid organization name"
-    return "" if _NAME.fullmatch(name) else "invalid policy name"
+    return "" if rules.LABEL.fullmatch(name) else "invalid policy name"

@@ -252,9 +252,9 @@ async def work(config: settings.Worker, stop: asyncio.Event) -> None:
                 _regularly("heartbeat", config.takeover / _BEATS, lambda: _look_after(adapters)),
                 _regularly("readers", _RESTING, lambda: _rest(adapters)),
                 _regularly("replays", _REPLAYING, lambda: adapters.replaying().step()),
-                _regularly("reevaluations", _REEVALUATING, lambda: _reevaluate(adapters)),
+                _regularly("reevaluations", _REEVALUATING, lambda: _all(lambda: adapters.reevaluating().step())),
                 _regularly("deletions", _DELETING, lambda: _delete(adapters)),
-                _regularly("files of policies", _FETCHING, lambda: _fetch(adapters)),
+                _regularly("files of policies", _FETCHING, lambda: _all(lambda: adapters.fetching().step())),
                 _regularly("old files of policies", _FORGETTING, adapters.fetching().forget),
                 _regularly("sweep", config.takeover, lambda: _sweep(adapters)),
                 adapters.housekeeping().run(),
@@ -317,12 +317,6 @@ async def _rest(adapters: Adapters) -> bool:
     return False
 
 
-async def _reevaluate(adapters: Adapters) -> bool:
-    while await adapters.reevaluating().step():
-        pass
-    return False
-
-
 async def _delete(adapters: Adapters) -> bool:
     """Delete the runs that somebody wants to be gone."""
     deleted = deletions.Deletions(adapters.database)
@@ -331,8 +325,9 @@ async def _delete(adapters: Adapters) -> bool:
     return False
 
 
-async def _fetch(adapters: Adapters) -> bool:
-    while await adapters.fetching().step():
+async def _all(step: Step) -> bool:
+    """Every step of what is due now."""
+    while await step():
         pass
     return False
 

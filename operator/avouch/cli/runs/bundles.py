@@ -94,8 +94,7 @@ def _gathered(started: session.Session, run: objects.Manifest, alone: bool) -> I
 
 def _superseded(started: session.Session, run: objects.Manifest) -> Iterator[Piece]:
     """What was signed with the verdicts that others took the place of: apart, for each verifies on its own."""
-    last = objects.part(run, "status", "superseded")
-    for each in [*page.listed(run, "earlier"), *([last] if last else [])]:
+    for each in page.earlier(run):
         number = str(each.get("number") or 1)
         for name, document in _DOCUMENTS.items():
             path = finding.path_of(run, document)

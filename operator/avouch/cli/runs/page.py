@@ -142,13 +142,11 @@ def _short(material: dict[str, Any]) -> str:
 
 
 def _timeline(run: objects.Manifest) -> Iterator[tuple[str, str]]:
-    last = objects.part(run, "status", "superseded")
-    earlier = [*listed(run, "earlier"), *([last] if last else [])]
     for at, what in (
         (objects.text(run, "metadata", "creationTimestamp"), "the run was opened"),
         (objects.text(run, "status", "finishedAt"), "the build ended"),
         (objects.text(run, "status", "expiresAt"), "it expires, unless something arrives"),
-        *((str(each.get("judgedAt", "")), f"judged: {_before(each)}") for each in earlier),
+        *((str(each.get("judgedAt", "")), f"judged: {_before(each)}") for each in earlier(run)),
         (objects.text(run, "status", "judgedAt"), f"judged: {verdict(run)}"),
         *(
             (str(each.get("receivedAt", "")), f"a claim of TaskRun {each.get('taskRun', '')} came after the verdict")
@@ -166,6 +164,12 @@ def _before(said: dict[str, Any]) -> str:
 
 def _delivery(said: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(said.get(key) or "") for key in ("attachment", "state", "attempts", "lastError"))
+
+
+def earlier(run: objects.Manifest) -> list[dict[str, Any]]:
+    """The verdicts that others took the place of, oldest first."""
+    last = objects.part(run, "status", "superseded")
+    return [*listed(run, "earlier"), *([last] if last else [])]
 
 
 def listed(run: objects.Manifest, key: str) -> list[dict[str, Any]]:
